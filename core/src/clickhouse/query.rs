@@ -1,0 +1,169 @@
+//! A query as a value, and its answer as events. Neither names a transport.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::exception::Exception;
+use crate::secret::Secret;
+use crate::sql::{ImpersonatedUser, ReadOnlySql, WritableSql};
+
+/// How the bytes travel to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// Where a ClickHouse server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// How the bytes travel.
+    pub scheme: Scheme,
+    /// A host name, an IPv4 address or an IPv6 address without brackets.
+    pub host: String,
+    /// A TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What proves to ClickHouse who connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A user name and a password, sent in `X-ClickHouse-User` and `X-ClickHouse-Key`.
+    Password {
+        /// The ClickHouse user.
+        username: String,
+        /// The password, which may be empty.
+        password: Secret<String>,
+    },
+    /// A bearer token that ClickHouse itself verifies.
+    Bearer(Secret<String>),
+}
+
+/// Whose rights the statement runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunAs {
+    /// The user that the credential logs in.
+    Login,
+    /// Another user, through `EXECUTE AS`: the login needs `IMPERSONATE` on them.
+    ExecuteAs(ImpersonatedUser),
+}
+
+/// The statement, in a type that says which check it has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// Reads only; the server is asked to hold it to that, too.
+    ReadOnly(ReadOnlySql),
+    /// May change data.
+    Writable(WritableSql),
+}
+
+/// One ClickHouse setting for this query only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The setting's name, as `system.settings` lists it.
+    pub name: Cow<'static, str>,
+    /// Its value, unquoted.
+    pub value: String,
+}
+
+impl Setting {
+    /// A setting by name and value.
+    pub fn new(name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// What the decoder of the answer may hold in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Bytes that one row may take on the wire; a longer one ends in [`QueryEvent::RowTooLong`].
+    pub row_bytes: usize,
+}
+
+/// A query, whole: who asks, where, as whom, what, and within which bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryRequest {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Whether the operator (`true`) or a caller's token (`false`) named the endpoint.
+    pub operator_named: bool,
+    /// What logs in.
+    pub credential: Credential,
+    /// As whom the statement runs.
+    pub run_as: RunAs,
+    /// The default database; the server's own choice when absent.
+    pub database: Option<String>,
+    /// The checked statement.
+    pub statement: Statement,
+    /// Whether `EXECUTE AS` asks the server for `readonly=1` inside the statement. Off only when the person's
+    /// profile was seen to be read-only already.
+    pub inner_readonly: bool,
+    /// Settings, in the order in which they are sent.
+    pub settings: Vec<Setting>,
+    /// HTTP headers that the operator wants ClickHouse to receive.
+    pub headers: Vec<(String, String)>,
+    /// The `query_id`, unique for each query.
+    pub query_id: String,
+    /// Seconds after which a host gives up waiting: the server's own limit plus a margin.
+    pub deadline_seconds: u64,
+    /// What the decoder may hold.
+    pub limits: ReadLimits,
+}
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The name, as ClickHouse gives it.
+    pub name: String,
+    /// The type, as ClickHouse writes it: `Nullable(Int64)`.
+    pub type_name: String,
+}
+
+/// One row as the text of a JSON array, a value per column, already in Housekey's encoding.
+///
+/// The encoding is by type, never by magnitude: integers of 64 bits and more and decimals are strings, NaN and
+/// infinities are `"nan"`, `"inf"` and `"-inf"`, and text that is not UTF-8 has U+FFFD where bytes were wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row(pub String);
+
+/// What a decoder reports as an answer arrives. Both the HTTP and the native decoder emit these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryEvent {
+    /// The columns; once, before any row.
+    Header(Vec<Column>),
+    /// A row.
+    Row(Row),
+    /// How far the server has come.
+    Progress {
+        /// Rows read so far.
+        read_rows: u64,
+        /// Bytes read so far.
+        read_bytes: u64,
+        /// Rows that will be read in all, when the server can tell.
+        total_rows: Option<u64>,
+    },
+    /// A row exceeded [`ReadLimits::row_bytes`]; nothing follows.
+    RowTooLong,
+    /// The server refused or broke off; nothing follows.
+    Exception(Exception),
+    /// The answer was not what was asked for or broke off without a word; the text says how. Nothing follows.
+    Broken(String),
+    /// All rows have come; nothing follows.
+    End,
+}
