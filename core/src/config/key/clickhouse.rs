@@ -1,0 +1,100 @@
+//! The keys of `clickhouse`.
+
+use super::{Alias, Choice, Key, Kind, choice, key, later};
+
+const PORT: Kind = Kind::Integer { min: 1, max: 65_535 };
+const CAP: Kind = Kind::Integer { min: -1_000_000_000_000, max: 1_000_000_000_000 };
+/// Also the greatest value of the setting `max_execution_time` that the peer can send.
+const LONG: Kind = Kind::Seconds { min: 0, max: 2_147_483_647 };
+
+static PROTOCOLS: &[Choice] = &[
+    choice("http"),
+    later(
+        "tcp",
+        "the native protocol comes in a later release; use `http`, with port 8123 or, with TLS, 8443",
+    ),
+];
+static IMPERSONATIONS: &[Choice] = &[
+    choice("none"),
+    choice("execute_as"),
+    later(
+        "interserver",
+        "the interserver secret needs the native protocol, which comes in a later release; use `execute_as`",
+    ),
+];
+
+const CLUSTER: &str = "the interserver secret needs the native protocol, which comes in a later release; use `clickhouse.impersonation: execute_as`";
+
+pub(super) static KEYS: &[Key] = &[
+    key("clickhouse.host", Kind::Text, "The ClickHouse server: a host name or an IP address, without scheme and port.")
+        .named("clickhouse-host", "CLICKHOUSE_HOST")
+        .or("localhost"),
+    key("clickhouse.port", PORT, "The port of ClickHouse's HTTP interface; servers with TLS usually have it at 8443.")
+        .named("clickhouse-port", "CLICKHOUSE_PORT")
+        .or("8123"),
+    key("clickhouse.protocol", Kind::Choice(PROTOCOLS), "The protocol to ClickHouse.")
+        .named("clickhouse-protocol", "CLICKHOUSE_PROTOCOL")
+        .or("http"),
+    key("clickhouse.database", Kind::Text, "The database of names without one. Empty leaves it to the server's profile.")
+        .named("clickhouse-database", "CLICKHOUSE_DATABASE")
+        .or("default"),
+    key("clickhouse.username", Kind::Text, "The ClickHouse user that Housekey logs in as: with `execute_as` the gateway, which holds the right to impersonate.")
+        .named("clickhouse-username", "CLICKHOUSE_USERNAME")
+        .or("default"),
+    key("clickhouse.password", Kind::Secret, "The password of that user.")
+        .named("clickhouse-password", "CLICKHOUSE_PASSWORD"),
+    key("clickhouse.tls.enabled", Kind::Bool, "Whether ClickHouse is reached over TLS. Its port does not change by itself.")
+        .named("clickhouse-tls", "CLICKHOUSE_TLS")
+        .or("false"),
+    key("clickhouse.tls.ca_cert", Kind::Text, "Path of a PEM file with the authorities that are trusted instead of the system's.")
+        .named("clickhouse-tls-ca-cert", "CLICKHOUSE_TLS_CA_CERT")
+        .native(),
+    key("clickhouse.tls.client_cert", Kind::Text, "Path of a PEM file with the certificate that Housekey presents to ClickHouse.")
+        .named("clickhouse-tls-client-cert", "CLICKHOUSE_TLS_CLIENT_CERT")
+        .native(),
+    key("clickhouse.tls.client_key", Kind::Text, "Path of a PEM file with the private key of that certificate.")
+        .named("clickhouse-tls-client-key", "CLICKHOUSE_TLS_CLIENT_KEY")
+        .native(),
+    key("clickhouse.tls.insecure_skip_verify", Kind::Bool, "Accepts any certificate of ClickHouse: for tests only, and warned about.")
+        .named("clickhouse-tls-insecure-skip-verify", "CLICKHOUSE_TLS_INSECURE_SKIP_VERIFY")
+        .or("false")
+        .native(),
+    key("clickhouse.read_only", Kind::Bool, "Offers tools that read only. This release has no other tools, and asks ClickHouse for `readonly` in either case.")
+        .named("read-only", "CLICKHOUSE_READ_ONLY")
+        .or("false"),
+    key("clickhouse.max_execution_time", LONG, "Seconds that ClickHouse may work on a query. 0 sets no limit, and leaves it to the user's profile.")
+        .named("clickhouse-max-execution-time", "CLICKHOUSE_MAX_EXECUTION_TIME")
+        .or("600"),
+    Key {
+        alias: Some(Alias { path: "clickhouse.limit", flag: "clickhouse-limit", variable: "CLICKHOUSE_LIMIT" }),
+        ..key("clickhouse.max_result_rows", CAP, "Rows that an answer may have; the rest is cut off and the answer says so. 0 is the default, a negative number no cap.")
+            .named("clickhouse-max-result-rows", "CLICKHOUSE_MAX_RESULT_ROWS")
+            .or("500")
+    },
+    key("clickhouse.max_result_bytes", CAP, "Bytes that the rows of an answer may have; the rest is cut off and the answer says so. 0 is the default, a negative number no cap.")
+        .named("clickhouse-max-result-bytes", "CLICKHOUSE_MAX_RESULT_BYTES")
+        .or("50000"),
+    key("clickhouse.max_query_length", CAP, "Bytes that a statement may have. 0 is the default, a negative number no cap.")
+        .named("clickhouse-max-query-length", "CLICKHOUSE_MAX_QUERY_LENGTH")
+        .or("10485760"),
+    key("clickhouse.http_headers", Kind::Map, "HTTP headers that every request to ClickHouse carries. Not those that log in, frame the message or choose a format.")
+        .named("clickhouse-http-headers", "CLICKHOUSE_HTTP_HEADERS"),
+    key("clickhouse.extra_settings", Kind::Map, "ClickHouse settings that every query carries. Not those that Housekey itself decides.")
+        .named("clickhouse-extra-settings", "CLICKHOUSE_EXTRA_SETTINGS"),
+    key("clickhouse.impersonation", Kind::Choice(IMPERSONATIONS), "How queries run as the person who asks: `execute_as` sends them inside `EXECUTE AS`, for which the gateway's user needs `IMPERSONATE`; `none` runs them as the user that logs in.")
+        .named("clickhouse-impersonation", "CLICKHOUSE_IMPERSONATION")
+        .or("none"),
+    key("clickhouse.impersonation_deny", Kind::List, "ClickHouse users that nobody may become, beside `default` and the gateway's own user.")
+        .named("clickhouse-impersonation-deny", "CLICKHOUSE_IMPERSONATION_DENY"),
+    key("clickhouse.impersonation_allow", Kind::List, "Users that may be used although they are refused otherwise: `default`, the gateway's own user.")
+        .named("clickhouse-impersonation-allow", "CLICKHOUSE_IMPERSONATION_ALLOW"),
+    key("clickhouse.cluster_name", Kind::Text, "The cluster whose secret proves that Housekey may name the user.")
+        .named("clickhouse-cluster-name", "CLICKHOUSE_CLUSTER_NAME")
+        .not_yet(CLUSTER),
+    key("clickhouse.cluster_secret", Kind::Secret, "The interserver secret of that cluster.")
+        .named("clickhouse-cluster-secret", "CLICKHOUSE_CLUSTER_SECRET")
+        .not_yet(CLUSTER),
+    key("clickhouse.connect_host", Kind::Text, "An address to connect to instead of `clickhouse.host`, which stays the name.")
+        .named("clickhouse-connect-host", "CLICKHOUSE_CONNECT_HOST")
+        .not_yet("put the name to reach into `clickhouse.host`"),
+];

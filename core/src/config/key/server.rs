@@ -1,0 +1,103 @@
+//! The keys of `server`, but for `server.oauth`.
+
+use super::{Choice, Hosts, Key, Kind, choice, key, later};
+
+const PORT: Kind = Kind::Integer { min: 0, max: 65_535 };
+
+static TRANSPORTS: &[Choice] = &[
+    choice("stdio"),
+    choice("http"),
+    later("sse", "the transport of 2024-11-05 comes in a later release; use `http`"),
+];
+static OPENAPI: &[Choice] = &[
+    choice("disable"),
+    later("http", "the REST interface comes in a later release; use MCP over `http`"),
+    later("https", "the REST interface comes in a later release; use MCP over `http`"),
+];
+
+const TLS: &str = "let a proxy before Housekey end TLS";
+const TOOLS: &str = "tools from views and tables come in a later release; remove it";
+const REST: &str = "the REST interface comes in a later release; use MCP over `http`";
+
+pub(super) static KEYS: &[Key] = &[
+    Key {
+        hosts: Hosts::EdgeOnly("http"),
+        ..key("server.transport", Kind::Choice(TRANSPORTS), "How clients talk to Housekey: over its standard input and output, or over streamable HTTP. At the edge always `http`.")
+            .named("transport", "MCP_TRANSPORT")
+            .or("stdio")
+    },
+    key("server.address", Kind::Text, "The address to listen at. Without authentication, and unless this is given, it is 127.0.0.1.")
+        .named("address", "MCP_ADDRESS")
+        .or("0.0.0.0")
+        .native(),
+    key("server.port", PORT, "The port to listen at; 0 takes any free one.")
+        .named("port", "MCP_PORT")
+        .or("8080")
+        .native(),
+    key("server.allowed_hosts", Kind::List, "Values of the `Host` header that are served, each a name with or without a port. Empty serves every name on a public address and loopback names on a loopback one.")
+        .named("allowed-hosts", "MCP_ALLOWED_HOSTS"),
+    key("server.cors_origin", Kind::List, "Origins of browser pages that are served. `*` stands for pages of this computer and of `server.oauth.public_resource_url`, not for every page; an empty list for none.")
+        .named("cors-origin", "MCP_CORS_ORIGIN")
+        .or("*"),
+    key("server.token", Kind::Secret, "The JWE token of the one caller of `stdio`.")
+        .named("token", "MCP_TOKEN")
+        .native(),
+    key("server.jwe.enabled", Kind::Bool, "Callers must bring a JWE token.")
+        .named("allow-jwe-auth", "MCP_ALLOW_JWE_AUTH")
+        .or("false"),
+    key("server.jwe.jwe_secret_key", Kind::Secrets, "The secret that tokens are encrypted with. With several, the first makes tokens and all open them.")
+        .named("jwe-secret-key", "MCP_JWE_SECRET_KEY"),
+    key("server.jwe.jwt_secret_key", Kind::Secrets, "The secret that the claims inside are signed with. With several, the first signs and all verify; with none, claims are not signed.")
+        .named("jwt-secret-key", "MCP_JWT_SECRET_KEY"),
+    key("server.jwe.leeway", Kind::Seconds { min: 0, max: 300 }, "Seconds by which the clocks of who makes and who checks a token may differ.")
+        .named("jwe-leeway", "MCP_JWE_LEEWAY")
+        .or("0"),
+    key("server.jwe.allow_non_expiring", Kind::Bool, "Accepts tokens that have no `exp`.")
+        .named("jwe-allow-non-expiring", "MCP_JWE_ALLOW_NON_EXPIRING")
+        .or("false"),
+    key("server.jwe.max_lifetime", Kind::Seconds { min: 0, max: 3_153_600_000 }, "Seconds for which a token may still be valid when it comes; one that lasts longer is refused. 0 sets no limit.")
+        .named("jwe-max-lifetime", "MCP_JWE_MAX_LIFETIME")
+        .or("0"),
+    key("server.jwe.token_param", Kind::Text, "A relic in the peer's Helm chart that nothing there reads.")
+        .or("token")
+        .not_yet("altinity-mcp never read it either; remove it"),
+    key("server.tool_input_settings", Kind::List, "ClickHouse settings that a statement may set in its `SETTINGS` clause.")
+        .named("tool-input-settings", "TOOL_INPUT_SETTINGS"),
+    key("server.max_body_bytes", Kind::Integer { min: 1024, max: 1_073_741_824 }, "Bytes that the body of a request may have.")
+        .named("max-body-bytes", "MCP_MAX_BODY_BYTES")
+        .or("16777216"),
+    key("server.shutdown_grace", Kind::Seconds { min: 0, max: 3600 }, "Seconds that running requests get to end when the server is told to stop.")
+        .named("shutdown-grace", "MCP_SHUTDOWN_GRACE")
+        .or("30")
+        .native(),
+    key("server.component", Kind::Text, "Path of a `housekey_edge.wasm` in which requests are handled instead of in the native code.")
+        .named("component", "MCP_COMPONENT")
+        .native(),
+    key("server.sealing_secret", Kind::Secrets, "The secret that seals cursors, request state and sessions.")
+        .named("sealing-secret", "MCP_SEALING_SECRET")
+        .not_yet("this release hands out nothing that is sealed; remove it"),
+    key("server.tls.enabled", Kind::Bool, "Whether Housekey itself serves TLS.")
+        .named("server-tls", "MCP_SERVER_TLS")
+        .or("false")
+        .not_yet(TLS),
+    key("server.tls.cert_file", Kind::Text, "Path of the server's certificate.")
+        .named("server-tls-cert-file", "MCP_SERVER_TLS_CERT_FILE")
+        .not_yet(TLS),
+    key("server.tls.key_file", Kind::Text, "Path of the server's private key.")
+        .named("server-tls-key-file", "MCP_SERVER_TLS_KEY_FILE")
+        .not_yet(TLS),
+    key("server.tls.ca_cert", Kind::Text, "Path of the authorities that client certificates must come from.")
+        .named("server-tls-ca-cert", "MCP_SERVER_TLS_CA_CERT")
+        .not_yet(TLS),
+    key("server.blocked_query_clauses", Kind::List, "Clauses that no statement may have.")
+        .named("blocked-query-clauses", "BLOCKED_QUERY_CLAUSES")
+        .not_yet("limit the ClickHouse user by grants and settings constraints"),
+    key("server.tools", Kind::Objects, "Rules that make tools from views and tables.").not_yet(TOOLS),
+    key("server.dynamic_tools", Kind::Objects, "The older form of `server.tools`.").not_yet(TOOLS),
+    key("server.openapi.enabled", Kind::Bool, "The REST interface.").or("false").not_yet(REST),
+    key("server.openapi.tls", Kind::Bool, "Whether the REST schema names https.").or("false").not_yet(REST),
+    key("openapi", Kind::Choice(OPENAPI), "The REST interface.")
+        .named("openapi", "MCP_OPENAPI")
+        .or("disable")
+        .outside_documents(),
+];

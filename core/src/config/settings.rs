@@ -1,0 +1,200 @@
+//! The checked configuration, as the rest of core sees it.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// Everything that an operator decided, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// How ClickHouse is reached and asked.
+    pub clickhouse: ClickHouse,
+    /// How clients are served.
+    pub server: Server,
+    /// What is logged.
+    pub logging: Logging,
+    /// A digest of all settings: equal for equal ones, and otherwise different. It is no secret-keeper, so it stays
+    /// inside the process.
+    pub generation: u64,
+}
+
+impl Config {
+    /// Whether callers have to prove who they are.
+    pub const fn has_authentication(&self) -> bool {
+        self.server.jwe.enabled
+    }
+}
+
+/// How ClickHouse is reached and asked.
+#[derive(Clone, PartialEq)]
+pub struct ClickHouse {
+    /// A host name, an IPv4 address or an IPv6 address without brackets.
+    pub host: String,
+    /// The port of the HTTP interface.
+    pub port: u16,
+    /// TLS to ClickHouse.
+    pub tls: Tls,
+    /// The database of names without one; empty for the server's choice.
+    pub database: String,
+    /// The user that logs in.
+    pub username: String,
+    /// That user's password, which may be empty.
+    pub password: Secret<String>,
+    /// Whether only tools that read are offered.
+    pub read_only: bool,
+    /// Seconds that ClickHouse may work on a query; 0 sets no limit.
+    pub max_execution_time: u64,
+    /// Rows that an answer may have; `None` for no cap.
+    pub max_result_rows: Option<u64>,
+    /// Bytes that the rows of an answer may have; `None` for no cap.
+    pub max_result_bytes: Option<u64>,
+    /// Bytes that a statement may have; `None` for no cap.
+    pub max_query_length: Option<usize>,
+    /// Headers for every request, in the order of their names.
+    pub http_headers: Vec<(String, String)>,
+    /// Settings for every query, in the order of their names.
+    pub extra_settings: Vec<(String, String)>,
+    /// How queries run as the person who asks.
+    pub impersonation: Impersonation,
+    /// Users that nobody may become, beside `default` and [`ClickHouse::username`], as the operator wrote them.
+    pub impersonation_deny: Vec<String>,
+    /// Users that may be used although they are refused otherwise.
+    pub impersonation_allow: Vec<String>,
+}
+
+impl fmt::Debug for ClickHouse {
+    /// Headers and settings by their names only: some deployments put keys into them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn names(entries: &[(String, String)]) -> Vec<&str> {
+            entries.iter().map(|(name, _)| name.as_str()).collect()
+        }
+        f.debug_struct("ClickHouse")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("database", &self.database)
+            .field("username", &self.username)
+            .field("password", &self.password)
+            .field("read_only", &self.read_only)
+            .field("max_execution_time", &self.max_execution_time)
+            .field("max_result_rows", &self.max_result_rows)
+            .field("max_result_bytes", &self.max_result_bytes)
+            .field("max_query_length", &self.max_query_length)
+            .field("http_headers", &names(&self.http_headers))
+            .field("extra_settings", &names(&self.extra_settings))
+            .field("impersonation", &self.impersonation)
+            .field("impersonation_deny", &self.impersonation_deny)
+            .field("impersonation_allow", &self.impersonation_allow)
+            .finish()
+    }
+}
+
+/// TLS to ClickHouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether it is used.
+    pub enabled: bool,
+    /// Path of the authorities that are trusted instead of the system's.
+    pub ca_cert: Option<String>,
+    /// Path of Housekey's certificate; set if and only if `client_key` is.
+    pub client_cert: Option<String>,
+    /// Path of its private key.
+    pub client_key: Option<String>,
+    /// Whether any certificate is accepted.
+    pub insecure_skip_verify: bool,
+}
+
+/// How queries run as the person who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impersonation {
+    /// They run as the user that logs in.
+    None,
+    /// Inside `EXECUTE AS`.
+    ExecuteAs,
+}
+
+/// How clients are served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// How clients talk to Housekey.
+    pub transport: Transport,
+    /// The address to listen at: the operator's, or 127.0.0.1 without authentication.
+    pub address: String,
+    /// Whether the operator gave the address.
+    pub address_given: bool,
+    /// The port to listen at; 0 takes any free one.
+    pub port: u16,
+    /// Values of `Host` that are served, in lower case, each with or without a port; empty for no list.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of browser pages that are served.
+    pub cors_origin: CorsOrigin,
+    /// The URL at which clients reach Housekey, as the operator wrote it: http or https, without query or fragment.
+    pub public_resource_url: Option<String>,
+    /// ClickHouse settings that a statement may set.
+    pub tool_input_settings: Vec<String>,
+    /// JWE tokens.
+    pub jwe: Jwe,
+    /// The token of the one caller of stdio.
+    pub token: Option<Secret<String>>,
+    /// Path of a component in which requests are handled; native host only.
+    pub component: Option<String>,
+    /// Bytes that the body of a request may have.
+    pub max_body_bytes: usize,
+    /// Seconds that running requests get to end at a stop.
+    pub shutdown_grace: u64,
+}
+
+/// How clients talk to Housekey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// One client on standard input and output.
+    Stdio,
+    /// Streamable HTTP.
+    Http,
+}
+
+/// Origins of browser pages that are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigin {
+    /// Loopback origins, and that of [`Server::public_resource_url`]; written `*`.
+    Loopback,
+    /// These, each `scheme://host` or `scheme://host:port` in lower case, without the scheme's own port.
+    List(Vec<String>),
+}
+
+/// JWE tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwe {
+    /// Whether callers must bring one.
+    pub enabled: bool,
+    /// Secrets of the encryption: the first makes, all open. Not empty when `enabled`.
+    pub jwe_secret_key: Vec<Secret<String>>,
+    /// Secrets of the signature: the first makes, all verify. Empty for claims that are not signed.
+    pub jwt_secret_key: Vec<Secret<String>>,
+    /// Seconds by which clocks may differ.
+    pub leeway: u64,
+    /// Whether a token without `exp` is accepted.
+    pub allow_non_expiring: bool,
+    /// Seconds for which a token may still be valid when it comes; 0 for no limit.
+    pub max_lifetime: u64,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// The least urgent messages that are logged.
+    pub level: Level,
+}
+
+/// How urgent a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For who looks for a mistake.
+    Debug,
+    /// For the record.
+    Info,
+    /// For who looks after the server, tomorrow.
+    Warn,
+    /// For who looks after the server, now.
+    Error,
+}
