@@ -1,0 +1,209 @@
+//! What earlier requests learned, bounded in number, in bytes and in time.
+//!
+//! A fact is something that anybody may ask for again: forgetting one costs a round trip, never an answer. Keys
+//! that belong to a person hold a digest of the credential and the configuration's generation, so that no fact
+//! serves somebody else or outlives a change of the configuration.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::clickhouse::{Credential, QueryRequest, RunAs};
+use crate::time::UnixTime;
+
+/// How long a refused setting is remembered: profiles change rarely, and a wrong memory only costs a local cut.
+const REFUSALS_LIVE: Duration = Duration::from_secs(600);
+
+/// The facts of one host, shared by its requests.
+#[derive(Default)]
+pub struct Facts {
+    refusals: Mutex<Shelf<AccessKey, Refusals>>,
+    documents: Mutex<Shelf<String, Document>>,
+}
+
+/// Who asks where, without what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccessKey([u8; 32]);
+
+impl AccessKey {
+    /// The key of a query's login and person, under one generation of the configuration.
+    pub fn of(request: &QueryRequest, generation: u64) -> Self {
+        let mut hash = Sha256::new();
+        let mut field = |bytes: &[u8]| {
+            hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(bytes);
+        };
+        field(&generation.to_be_bytes());
+        field(request.endpoint.to_string().as_bytes());
+        match &request.credential {
+            Credential::Password { username, password } => {
+                field(b"password");
+                field(username.as_bytes());
+                field(password.expose().as_bytes());
+            }
+            Credential::Bearer(token) => {
+                field(b"bearer");
+                field(token.expose().as_bytes());
+            }
+        }
+        match &request.run_as {
+            RunAs::Login => field(b"login"),
+            RunAs::ExecuteAs(user) => {
+                field(b"execute_as");
+                field(user.as_str().as_bytes());
+            }
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+/// What a server would not let us set for one login and person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// Settings that are not sent again.
+    pub settings: Vec<String>,
+    /// The profile lets nothing be set (`readonly = 1`).
+    pub nothing_settable: bool,
+    /// The profile is read-only (`readonly` 1 or 2): the server itself said so.
+    pub read_only_profile: bool,
+}
+
+/// A fetched document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The `Content-Type`, when there was one.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Facts {
+    /// What is known of the settings that this access may not change.
+    pub fn refusals(&self, key: &AccessKey, now: UnixTime) -> Refusals {
+        lock(&self.refusals).find(key, now).unwrap_or_default()
+    }
+
+    /// Remembers what a server would not let us set.
+    pub fn remember_refusals(&self, key: AccessKey, refusals: Refusals, now: UnixTime) {
+        let bytes = 64 + refusals.settings.iter().map(|name| name.len() + 24).sum::<usize>();
+        lock(&self.refusals).insert(key, refusals, bytes, now, now.after(REFUSALS_LIVE));
+    }
+
+    /// A fetched document that is still fresh.
+    pub fn document(&self, url: &str, now: UnixTime) -> Option<Document> {
+        lock(&self.documents).find(url, now)
+    }
+
+    /// Keeps a fetched document until `expires`.
+    pub fn remember_document(&self, url: &str, document: Document, now: UnixTime, expires: UnixTime) {
+        let bytes = url.len() + document.body.len() + 64;
+        lock(&self.documents).insert(url.to_owned(), document, bytes, now, expires);
+    }
+}
+
+/// A poisoned lock only means that another request died between two writes of whole values.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A map that forgets: what has expired, and what was used longest ago when it is full.
+struct Shelf<K, V> {
+    entries: BTreeMap<K, Entry<V>>,
+    bytes: usize,
+    clock: u64,
+}
+
+impl<K, V> Default for Shelf<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), bytes: 0, clock: 0 }
+    }
+}
+
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    expires: UnixTime,
+    used: u64,
+}
+
+impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
+    const MOST_ENTRIES: usize = 4096;
+    const MOST_BYTES: usize = 8 << 20;
+
+    fn find<Q: Ord + ?Sized>(&mut self, key: &Q, now: UnixTime) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.clock += 1;
+        let entry = self.entries.get_mut(key)?;
+        if entry.expires <= now {
+            return None;
+        }
+        entry.used = self.clock;
+        Some(entry.value.clone())
+    }
+
+    fn insert(&mut self, key: K, value: V, bytes: usize, now: UnixTime, expires: UnixTime) {
+        if bytes > Self::MOST_BYTES {
+            return;
+        }
+        self.clock += 1;
+        let entry = Entry { value, bytes, expires, used: self.clock };
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.bytes -= old.bytes;
+        }
+        self.bytes += bytes;
+        if self.entries.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+            self.make_room(now);
+        }
+    }
+
+    fn make_room(&mut self, now: UnixTime) {
+        self.entries.retain(|_, entry| entry.expires > now);
+        self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
+        while self.entries.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
+            let Some(entry) = oldest.and_then(|key| self.entries.remove(&key)) else { return };
+            self.bytes -= entry.bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_seconds(seconds)
+    }
+
+    #[test]
+    fn a_fact_expires() {
+        let facts = Facts::default();
+        let document = Document { content_type: None, body: Bytes::from_static(b"{}") };
+        facts.remember_document("https://a", document.clone(), at(0), at(10));
+        assert_eq!(facts.document("https://a", at(9)), Some(document));
+        assert_eq!(facts.document("https://a", at(10)), None);
+        assert_eq!(facts.document("https://b", at(1)), None);
+    }
+
+    #[test]
+    fn the_least_used_goes_first_when_entries_or_bytes_run_out() {
+        let mut shelf = Shelf::<usize, ()>::default();
+        for key in 0..Shelf::<usize, ()>::MOST_ENTRIES {
+            shelf.insert(key, (), 1, at(0), at(10));
+        }
+        assert!(shelf.find(&0, at(1)).is_some());
+        shelf.insert(usize::MAX, (), 1, at(1), at(10));
+        assert_eq!(shelf.entries.len(), Shelf::<usize, ()>::MOST_ENTRIES);
+        assert!(shelf.find(&0, at(1)).is_some(), "used a moment ago");
+        assert!(shelf.find(&1, at(1)).is_none(), "used longest ago");
+        shelf.insert(7, (), Shelf::<usize, ()>::MOST_BYTES, at(1), at(10));
+        assert_eq!((shelf.entries.len(), shelf.bytes), (1, Shelf::<usize, ()>::MOST_BYTES));
+        shelf.insert(8, (), Shelf::<usize, ()>::MOST_BYTES + 1, at(1), at(10));
+        assert_eq!(shelf.entries.len(), 1, "larger than the shelf");
+    }
+}

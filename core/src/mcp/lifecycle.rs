@@ -1,0 +1,88 @@
+//! How a server introduces itself: `initialize` with a handshake, `server/discover` without.
+
+use serde_json::{Map, Value, json};
+
+use super::{Revision, SERVER_INFO_KEY};
+
+/// What clients show to people, and models read first.
+const INSTRUCTIONS: &str = "Housekey answers questions from a ClickHouse database. Call `execute_query` with one \
+    read-only SQL statement (SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN). ClickHouse runs it with the rights \
+    of the person who asks, so a table that is missing or refused may exist for others. Start with \
+    `SHOW DATABASES` and `SHOW TABLES FROM <database>`. Integers of 64 bits and more and decimals arrive as \
+    strings, so that no digit is lost. When `truncated` is present the answer was cut: aggregate, filter or \
+    use LIMIT with OFFSET instead of asking for more.";
+
+/// The result of `initialize`: the client's revision when it is one with a handshake, else the newest such.
+pub fn initialize_result(requested: &str) -> (Revision, Value) {
+    let revision = Revision::parse(requested)
+        .filter(|revision| !revision.is_stateless())
+        .unwrap_or(Revision::LATEST_HANDSHAKE);
+    let result = json!({
+        "protocolVersion": revision.as_str(),
+        "capabilities": capabilities(),
+        "serverInfo": implementation(revision),
+        "instructions": INSTRUCTIONS,
+    });
+    (revision, result)
+}
+
+/// The result of `server/discover`, without what every stateless result carries.
+///
+/// Only stateless revisions are listed: an entry promises that a request may name it in `_meta`.
+pub fn discover_result() -> Value {
+    json!({
+        "supportedVersions": supported_versions(),
+        "capabilities": capabilities(),
+        "instructions": INSTRUCTIONS,
+    })
+}
+
+/// The revisions that a request's `_meta` may name.
+pub fn supported_versions() -> Vec<&'static str> {
+    Revision::ALL.into_iter().filter(|revision| revision.is_stateless()).map(Revision::as_str).collect()
+}
+
+/// `_meta` of a stateless result.
+pub fn result_meta() -> Value {
+    json!({ SERVER_INFO_KEY: implementation(Revision::LATEST) })
+}
+
+fn capabilities() -> Value {
+    json!({ "tools": {} })
+}
+
+fn implementation(revision: Revision) -> Value {
+    let mut info = Map::new();
+    info.insert("name".into(), json!("housekey"));
+    info.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    if revision.has_titles() {
+        info.insert("title".into(), json!("Housekey for ClickHouse"));
+    }
+    if revision.has_described_servers() {
+        info.insert("description".into(), json!("Runs each query on ClickHouse as the person who asks"));
+    }
+    Value::Object(info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initialize_agrees_only_on_revisions_with_a_handshake() {
+        for (requested, agreed) in [
+            ("2024-11-05", Revision::V2024_11_05),
+            ("2025-03-26", Revision::V2025_03_26),
+            ("2025-06-18", Revision::V2025_06_18),
+            ("2025-11-25", Revision::V2025_11_25),
+            ("2026-07-28", Revision::V2025_11_25),
+            ("2024-10-07", Revision::V2025_11_25),
+            ("", Revision::V2025_11_25),
+        ] {
+            let (revision, result) = initialize_result(requested);
+            assert_eq!(revision, agreed, "{requested}");
+            assert_eq!(result["protocolVersion"], agreed.as_str());
+            assert_eq!(result["serverInfo"].get("title").is_some(), agreed >= Revision::V2025_06_18);
+        }
+    }
+}

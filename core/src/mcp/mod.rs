@@ -1,0 +1,20 @@
+//! The Model Context Protocol: revisions, what they say on the wire, and what a request must carry.
+
+mod lifecycle;
+mod meta;
+mod revision;
+mod tool;
+
+pub use lifecycle::{discover_result, initialize_result, result_meta, supported_versions};
+pub use meta::{Meta, MetaError, progress_token};
+pub use revision::Revision;
+pub use tool::{CallResult, Definition, Hints, list_result};
+
+/// The `_meta` key of the revision (MCP 2026-07-28, basic/index).
+pub const PROTOCOL_VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+/// The `_meta` key of the client's capabilities.
+pub const CLIENT_CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The `_meta` key of the server's name and version on results.
+pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+/// The `_meta` key of the deprecated log level.
+pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
