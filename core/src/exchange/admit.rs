@@ -1,0 +1,182 @@
+//! The judgement on the head of a request, before a byte of its body is read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE,
+};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use super::failure::{Failure, disclose};
+use super::health;
+use super::route::Route;
+use super::service::Service;
+use crate::env::Env;
+use crate::identity::{Caller, find_bearer, token_caller};
+use crate::jose::token::open;
+use crate::transport::headers::check_head;
+
+/// What becomes of a request.
+#[must_use = "an admission is either the answer or the permission to read the body"]
+pub enum Admission {
+    /// The head alone settles it: a refusal, a preflight, a sign of life.
+    Answer(Response<Bytes>),
+    /// The body is wanted.
+    Read(Admitted),
+}
+
+/// The proof that a head has passed: Host and Origin, path and method, identity, types and declared length.
+///
+/// Only [`admit`] makes one, and [`super::begin`] takes nothing else over HTTP, so no path leads past the checks.
+pub struct Admitted {
+    pub(super) service: Arc<Service>,
+    pub(super) route: Route,
+    pub(super) headers: HeaderMap,
+    pub(super) caller: Caller,
+    pub(super) origin: Option<String>,
+}
+
+impl Admitted {
+    /// The most bytes that a host reads of the body before it gives up with [`Admitted::too_large`].
+    pub fn max_body(&self) -> usize {
+        match self.route {
+            Route::Mcp { .. } => self.service.config.server.max_body_bytes,
+            Route::Live | Route::Health => 0,
+        }
+    }
+
+    /// The path as logs may show it.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Whom the caller's token names, for logs.
+    pub fn subject(&self) -> Option<&str> {
+        self.caller.access.subject.as_deref()
+    }
+
+    /// The answer to a body that turned out longer than allowed.
+    pub fn too_large(&self) -> Response<Bytes> {
+        failure_answer(&Failure::BodyTooLarge(self.max_body()), self.origin.as_deref())
+    }
+}
+
+/// Judges a request by its head alone.
+pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admission {
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    let origin = match service.guard.check(&head.headers, authority) {
+        Ok(origin) => origin,
+        Err(error) => return Admission::Answer(failure_answer(&Failure::Guard(error), None)),
+    };
+    // A preflight carries no credentials, so it comes before authentication (Fetch standard, CORS protocol).
+    if head.method == Method::OPTIONS {
+        return Admission::Answer(preflight(head, origin.as_deref()));
+    }
+    match judge(env, service, head) {
+        Ok(Judged::Alive) => Admission::Answer(health::alive(env.now, origin.as_deref())),
+        Ok(Judged::Read(route, caller)) => Admission::Read(Admitted {
+            service: Arc::clone(service),
+            route,
+            headers: head.headers.clone(),
+            caller,
+            origin,
+        }),
+        Err(failure) => Admission::Answer(failure_answer(&failure, origin.as_deref())),
+    }
+}
+
+enum Judged {
+    Alive,
+    Read(Route, Caller),
+}
+
+/// The order of MCP 2026-07-28's transports: path and method, authentication, then types and length.
+fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judged, Failure> {
+    let route = Route::parse(head.uri.path(), service.keys.is_some()).ok_or(Failure::NoSuchPath)?;
+    let is_get = head.method == Method::GET;
+    match &route {
+        Route::Live if is_get => Ok(Judged::Alive),
+        Route::Health if is_get => Ok(Judged::Read(route, service.static_caller())),
+        Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }),
+        Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }),
+        Route::Mcp { token } => {
+            let caller = authenticate(env, service, &head.headers, token.as_ref().map(|token| token.expose().as_str()))?;
+            check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
+            Ok(Judged::Read(route, caller))
+        }
+    }
+}
+
+fn authenticate(
+    env: &mut Env<'_>,
+    service: &Service,
+    headers: &HeaderMap,
+    path_token: Option<&str>,
+) -> Result<Caller, Failure> {
+    let Some(keys) = &service.keys else { return Ok(service.static_caller()) };
+    let token = find_bearer(headers, path_token).map_err(Failure::Bearer)?;
+    let claims = open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?;
+    token_caller(&service.config, &service.deny, &claims).map_err(Failure::Policy)
+}
+
+fn preflight(head: &Parts, origin: Option<&str>) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert("access-control-allow-methods", HeaderValue::from_static("GET, POST, OPTIONS"));
+    let wanted = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let usual = HeaderValue::from_static(
+        "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, x-altinity-mcp-key, \
+         x-housekey-key",
+    );
+    headers.insert("access-control-allow-headers", wanted.unwrap_or(usual));
+    headers.insert("access-control-max-age", HeaderValue::from_static("86400"));
+    headers.append(VARY, HeaderValue::from_static("access-control-request-headers"));
+    allow_origin(headers, origin);
+    answer
+}
+
+/// Lets the page of an admitted origin read the answer.
+fn allow_origin(headers: &mut HeaderMap, origin: Option<&str>) {
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
+        headers.insert("access-control-allow-origin", origin);
+        let exposed = HeaderValue::from_static("mcp-session-id, www-authenticate");
+        headers.insert("access-control-expose-headers", exposed);
+    }
+}
+
+/// The answer to a request that is refused by its head.
+pub(super) fn failure_answer(failure: &Failure, origin: Option<&str>) -> Response<Bytes> {
+    let disclosure = disclose(failure);
+    let mut text = disclosure.text;
+    text.push('\n');
+    let mut answer = Response::new(Bytes::from(text));
+    *answer.status_mut() = StatusCode::from_u16(disclosure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Some(challenge) = disclosure.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(allow) = disclosure.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    allow_origin(headers, origin);
+    answer
+}
+
+/// An answer with a JSON text, or 202 without one.
+pub(super) fn json_answer(status: u16, text: Option<String>, origin: Option<&str>) -> Response<Bytes> {
+    let status = if text.is_none() { StatusCode::ACCEPTED } else { StatusCode::from_u16(status).unwrap_or_default() };
+    let mut answer = Response::new(Bytes::from(text.unwrap_or_default()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    if status != StatusCode::ACCEPTED {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"));
+    allow_origin(headers, origin);
+    answer
+}

@@ -1,0 +1,267 @@
+//! From an admitted body, or a line, to the first step: which era it belongs to, and what it asks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::admit::{Admitted, failure_answer};
+use super::dispatch::{Era, dispatch};
+use super::failure::{Failure, disclose};
+use super::health;
+use super::route::Route;
+use super::running::{Scene, Surface};
+use super::service::Service;
+use super::step::{Reply, Step};
+use crate::env::Env;
+use crate::identity::Caller;
+use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
+use crate::mcp::{Meta, Revision};
+use crate::transport::headers::{self, MismatchError, check_standard, declared_version, declares_stateless};
+
+/// What came in.
+pub enum Inbound {
+    /// A request over HTTP whose head was admitted, and its body.
+    Http(Admitted, Bytes),
+    /// A line of a stream, without its line break, and the session of that stream.
+    Line(Arc<Service>, Bytes, Session),
+}
+
+/// What a line-based stream remembers between its messages.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(super) caller: Caller,
+    pub(super) revision: Option<Revision>,
+}
+
+impl Session {
+    pub(super) fn new(caller: Caller) -> Self {
+        Self { caller, revision: None }
+    }
+
+    /// Whom the session's token names, for logs.
+    pub fn subject(&self) -> Option<&str> {
+        self.caller.access.subject.as_deref()
+    }
+}
+
+/// The elements of an array of messages.
+pub(super) struct Batch {
+    pub(super) done: Vec<String>,
+    rest: VecDeque<Value>,
+    revision: Revision,
+}
+
+/// Takes a message and says what has to be done first.
+pub fn begin(env: &mut Env<'_>, inbound: Inbound) -> Step {
+    match inbound {
+        Inbound::Http(admitted, body) => begin_http(env, admitted, &body),
+        Inbound::Line(service, line, session) => begin_line(env, service, &line, session),
+    }
+}
+
+fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Step {
+    if body.len() > admitted.max_body() {
+        return Step::Done(Reply::Http(admitted.too_large()));
+    }
+    let Admitted { service, route, headers, caller, origin } = admitted;
+    let scene = Scene { service, caller, surface: Surface::Http { origin }, batch: None };
+    match route {
+        Route::Mcp { .. } => {}
+        Route::Health | Route::Live => return health::check(env, scene),
+    }
+    let value = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => value,
+        Err(_) => return refuse(env, scene, &Failure::NotJson, None, None),
+    };
+    match post(&headers, value) {
+        Ok(Post::One(message, era)) => dispatch(env, scene, message, &era),
+        Ok(Post::Batch(batch)) => next_of_batch(env, scene, batch),
+        Err((failure, id)) => refuse(env, scene, &failure, id.as_ref(), None),
+    }
+}
+
+enum Post {
+    One(Message, Era),
+    Batch(Batch),
+}
+
+/// Which era a posted body belongs to. The order of the checks is that of MCP 2026-07-28, transports: `_meta`, then
+/// headers against body, then the version.
+fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<RequestId>)> {
+    let declared = declared_version(headers).map_err(|error| (Failure::Mismatch(error), None))?;
+    if let Value::Array(elements) = value {
+        let revision = declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER);
+        let stateless = declares_stateless(declared) || elements.iter().any(speaks_stateless);
+        return batch(elements, revision, stateless).map(Post::Batch).map_err(|failure| (failure, None));
+    }
+    let message = Message::parse(value).map_err(|Malformed { id, reason }| (Failure::Malformed(reason), id))?;
+    let handshake = Era::Handshake(declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER));
+    let stateless = declares_stateless(declared);
+    let Message::Request { id, method, params } = &message else {
+        return match message {
+            // No request of ours can be open over stateless HTTP.
+            Message::Response { id, .. } if stateless => Err((Failure::Malformed("no response is awaited here"), Some(id))),
+            Message::Response { .. } | Message::Notification { .. } | Message::Request { .. } => {
+                Ok(Post::One(message, handshake))
+            }
+        };
+    };
+    if !Meta::is_present(params) {
+        if !stateless {
+            return Ok(Post::One(message, handshake));
+        }
+        if method == "initialize" {
+            let mismatch = MismatchError::Different(headers::PROTOCOL_VERSION);
+            return Err((Failure::Mismatch(mismatch), Some(id.clone())));
+        }
+        // A version that nobody knows is told what is supported; a known one lacks its `_meta`.
+        if let Some(requested) = declared.filter(|version| Revision::parse(version).is_none()) {
+            return Err((Failure::Version { requested: requested.to_owned() }, Some(id.clone())));
+        }
+    }
+    let era = stateless_era(params)
+        .and_then(|(meta, era)| {
+            check_standard(headers, &meta.protocol_version, method, params).map_err(Failure::Mismatch)?;
+            era
+        })
+        .map_err(|failure| (failure, Some(id.clone())))?;
+    Ok(Post::One(message, era))
+}
+
+/// The `_meta` of a stateless request, and the era if its version is supported.
+fn stateless_era(params: &jsonrpc::Params) -> Result<(Meta, Result<Era, Failure>), Failure> {
+    let meta = Meta::parse(params).map_err(Failure::Meta)?;
+    let era = match Revision::parse(&meta.protocol_version) {
+        Some(revision) if revision.is_stateless() => Ok(Era::Stateless(revision)),
+        _ => Err(Failure::Version { requested: meta.protocol_version.clone() }),
+    };
+    Ok((meta, era))
+}
+
+fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Step {
+    let Session { caller, revision } = session;
+    let expired = caller.expires.is_some_and(|expires| env.now > expires);
+    let scene = Scene { service, caller, surface: Surface::Line, batch: None };
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Step::Done(scene.reply(200, None, None));
+    }
+    let value = match serde_json::from_slice::<Value>(line) {
+        Ok(value) => value,
+        Err(_) => return refuse(env, scene, &Failure::NotJson, None, None),
+    };
+    if let Value::Array(elements) = value {
+        let stateless = elements.iter().any(speaks_stateless);
+        let wanted = if expired {
+            Err(Failure::SessionExpired)
+        } else {
+            revision.ok_or(Failure::NoHandshake).and_then(|revision| batch(elements, revision, stateless))
+        };
+        return match wanted {
+            Ok(batch) => next_of_batch(env, scene, batch),
+            Err(failure) => refuse(env, scene, &failure, None, None),
+        };
+    }
+    let message = match Message::parse(value) {
+        Ok(message) => message,
+        Err(Malformed { id, reason }) => return refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), None),
+    };
+    match &message {
+        Message::Notification { method, params } if method == "notifications/cancelled" => {
+            Step::Done(match params.get("requestId").and_then(RequestId::parse) {
+                Some(id) => Reply::Cancel(id),
+                None => scene.reply(200, None, None),
+            })
+        }
+        Message::Notification { .. } | Message::Response { .. } => Step::Done(scene.reply(200, None, None)),
+        Message::Request { id, method, params } => {
+            let era = if expired {
+                Err(Failure::SessionExpired)
+            } else if Meta::is_present(params) {
+                stateless_era(params).and_then(|(_, era)| era)
+            } else if method == "initialize" || method == "ping" {
+                Ok(Era::Handshake(revision.unwrap_or(Revision::LATEST_HANDSHAKE)))
+            } else {
+                revision.map(Era::Handshake).ok_or(Failure::NoHandshake)
+            };
+            match era {
+                Ok(era) => dispatch(env, scene, message, &era),
+                Err(failure) => {
+                    let id = id.clone();
+                    refuse(env, scene, &failure, Some(&id), None)
+                }
+            }
+        }
+    }
+}
+
+fn speaks_stateless(element: &Value) -> bool {
+    element.get("params").and_then(Value::as_object).is_some_and(Meta::is_present)
+}
+
+fn batch(elements: Vec<Value>, revision: Revision, stateless: bool) -> Result<Batch, Failure> {
+    if stateless || !revision.allows_batch() {
+        return Err(Failure::Batch("arrays of messages are not part of this revision: send one message at a time"));
+    }
+    if elements.is_empty() {
+        return Err(Failure::Batch("the array has no message"));
+    }
+    Ok(Batch { done: Vec::new(), rest: elements.into(), revision })
+}
+
+/// Takes the next element of a batch, or ends it when there is none.
+pub(super) fn next_of_batch(env: &mut Env<'_>, mut scene: Scene, mut batch: Batch) -> Step {
+    let Some(element) = batch.rest.pop_front() else {
+        let text = (!batch.done.is_empty()).then(|| format!("[{}]", batch.done.join(",")));
+        return Step::Done(scene.reply(200, text, None));
+    };
+    let revision = batch.revision;
+    scene.batch = Some(batch);
+    match Message::parse(element) {
+        // The handshake must not be part of a batch (MCP 2025-03-26, lifecycle).
+        Ok(Message::Request { id, method, .. }) if method == "initialize" => {
+            let failure = Failure::Batch("`initialize` must not be part of an array");
+            refuse(env, scene, &failure, Some(&id), Some(revision))
+        }
+        Ok(message) => dispatch(env, scene, message, &Era::Handshake(revision)),
+        Err(Malformed { id, reason }) => {
+            refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), Some(revision))
+        }
+    }
+}
+
+/// Ends a message with a failure.
+pub(super) fn refuse(
+    env: &mut Env<'_>,
+    scene: Scene,
+    failure: &Failure,
+    id: Option<&RequestId>,
+    revision: Option<Revision>,
+) -> Step {
+    if disclose(failure).rpc.is_none()
+        && let Surface::Http { origin } = &scene.surface
+    {
+        return Step::Done(Reply::Http(failure_answer(failure, origin.as_deref())));
+    }
+    let (status, text) = failure_text(failure, id, revision);
+    scene.deliver(env, status, Some(text), None)
+}
+
+/// The status and the text of an error response. A failure before the revision is known has its own status.
+pub(super) fn failure_text(
+    failure: &Failure,
+    id: Option<&RequestId>,
+    revision: Option<Revision>,
+) -> (u16, String) {
+    let disclosure = disclose(failure);
+    let status =
+        if revision.is_none_or(Revision::maps_errors_to_status) { disclosure.status } else { 200 };
+    let error = disclosure.rpc.unwrap_or(ErrorObject {
+        code: jsonrpc::INVALID_REQUEST,
+        message: disclosure.text,
+        data: None,
+    });
+    (status, jsonrpc::error_text(id, &error))
+}

@@ -1,0 +1,124 @@
+//! From a method to what answers it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Session;
+use super::begin::refuse;
+use super::failure::Failure;
+use super::running::{Running, Scene, Shape};
+use super::step::Step;
+use crate::env::Env;
+use crate::jsonrpc::{self, Message, Params, RequestId};
+use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token, result_meta};
+use crate::tool::{Call, Task};
+
+/// How long clients may keep what they were told of the tools, in milliseconds.
+const LIST_LIVES_MS: u64 = 300_000;
+
+/// Which rules a message is under.
+pub(super) enum Era {
+    /// A revision in which every request stands alone.
+    Stateless(Revision),
+    /// A revision with a handshake.
+    Handshake(Revision),
+}
+
+impl Era {
+    fn revision(&self) -> Revision {
+        match self {
+            Self::Stateless(revision) | Self::Handshake(revision) => *revision,
+        }
+    }
+}
+
+/// Answers a message, or begins the work that will.
+pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &Era) -> Step {
+    let (id, method, params) = match message {
+        Message::Request { id, method, params } => (id, method, params),
+        // Nothing that a client may notify over HTTP has an effect here: a cancelled request is known by its
+        // closed connection, and an id alone would let one caller stop another's work.
+        Message::Notification { .. } | Message::Response { .. } => return scene.deliver(env, 202, None, None),
+    };
+    match (era, method.as_str()) {
+        (Era::Handshake(_), "initialize") => initialize(env, scene, &id, &params),
+        (Era::Handshake(_), "ping") => answer(env, scene, &id, &json!({})),
+        (Era::Stateless(revision), "server/discover") => {
+            let result = stateless(discover_result(), Some(&scene), *revision);
+            answer(env, scene, &id, &result)
+        }
+        (_, "tools/list") => list_tools(env, scene, &id, &params, era.revision()),
+        (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
+        (_, _) => refuse(env, scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
+    }
+}
+
+fn initialize(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params) -> Step {
+    let Some(requested) = params.get("protocolVersion").and_then(Value::as_str) else {
+        let failure = Failure::Params("`protocolVersion` must be a string".into());
+        return refuse(env, scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
+    };
+    let (revision, result) = initialize_result(requested);
+    let session = Session { caller: scene.caller.clone(), revision: Some(revision) };
+    let text = jsonrpc::result_text(id, &result.to_string());
+    scene.deliver(env, 200, Some(text), Some(session))
+}
+
+fn list_tools(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params, revision: Revision) -> Step {
+    if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
+        let failure = Failure::Params("the cursor is not one of this server's".into());
+        return refuse(env, scene, &failure, Some(id), Some(revision));
+    }
+    let result = list_result(scene.service.tools.definitions(), revision);
+    let result = stateless(result, Some(&scene), revision);
+    answer(env, scene, id, &result)
+}
+
+fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params, revision: Revision) -> Step {
+    let Some(name) = params.get("name").and_then(Value::as_str) else {
+        let failure = Failure::Params("`name` must be a string".into());
+        return refuse(env, scene, &failure, Some(&id), Some(revision));
+    };
+    let Some(tool) = scene.service.tools.find(name).map(Arc::clone) else {
+        let failure = Failure::NoSuchTool(name.to_owned());
+        return refuse(env, scene, &failure, Some(&id), Some(revision));
+    };
+    let progress_token = progress_token(&params);
+    let arguments = match params.remove("arguments") {
+        None => Params::new(),
+        Some(Value::Object(arguments)) => arguments,
+        Some(_) => {
+            let failure = Failure::Params("`arguments` must be an object".into());
+            return refuse(env, scene, &failure, Some(&id), Some(revision));
+        }
+    };
+    let call = Call {
+        id: id.clone(),
+        arguments,
+        access: Arc::clone(&scene.caller.access),
+        config: Arc::clone(&scene.service.config),
+    };
+    let task: Arc<dyn Task> = tool;
+    Running { id, task, call, shape: Shape::Rpc { revision, progress_token }, scene }.start(env)
+}
+
+fn answer(env: &mut Env<'_>, scene: Scene, id: &RequestId, result: &Value) -> Step {
+    let text = jsonrpc::result_text(id, &result.to_string());
+    scene.deliver(env, 200, Some(text), None)
+}
+
+/// Adds what every stateless result carries and, for what may be cached, how long and by whom.
+fn stateless(mut result: Value, cached: Option<&Scene>, revision: Revision) -> Value {
+    if let (true, Value::Object(members)) = (revision.has_result_type(), &mut result) {
+        members.insert("resultType".into(), json!("complete"));
+        members.insert("_meta".into(), result_meta());
+        if let Some(scene) = cached {
+            // Behind authentication a shared cache must not serve one caller what another was told.
+            let scope = if scene.service.keys.is_some() { "private" } else { "public" };
+            members.insert("ttlMs".into(), json!(LIST_LIVES_MS));
+            members.insert("cacheScope".into(), json!(scope));
+        }
+    }
+    result
+}

@@ -1,0 +1,165 @@
+//! What can go wrong with a message, and what a stranger is told of it.
+//!
+//! [`Failure`] is what happened; [`Disclosure`] is what leaves the process. [`disclose`] is the only way from one
+//! to the other, one exhaustive match, so that a leak shows in review of this file.
+
+use serde_json::{Value, json};
+
+use crate::identity::{BearerError, PolicyError};
+use crate::jose::token::TokenError;
+use crate::jsonrpc::{self, ErrorObject};
+use crate::mcp::{MetaError, supported_versions};
+use crate::transport::guard::GuardError;
+use crate::transport::headers::{HeadError, MismatchError};
+
+/// Why a message is not answered with a result, grouped by who can mend it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The browser's page or the name it used is not let in.
+    Guard(GuardError),
+    /// There is nothing at this path.
+    NoSuchPath,
+    /// The path takes other methods only.
+    Method {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// No token, or none that can be read.
+    Bearer(BearerError),
+    /// A token that does not open or has run out.
+    Token(TokenError),
+    /// A genuine token that grants nothing here.
+    Policy(PolicyError),
+    /// The head of the request.
+    Head(HeadError),
+    /// The body is longer than allowed, whatever was declared.
+    BodyTooLarge(usize),
+    /// The body is not JSON.
+    NotJson,
+    /// The JSON is not a message.
+    Malformed(&'static str),
+    /// An array where none may be.
+    Batch(&'static str),
+    /// `_meta` lacks something.
+    Meta(MetaError),
+    /// Headers and body disagree.
+    Mismatch(MismatchError),
+    /// The revision is not one that a request may name.
+    Version {
+        /// As the client wrote it.
+        requested: String,
+    },
+    /// No such method in this revision.
+    NoSuchMethod(String),
+    /// No such tool.
+    NoSuchTool(String),
+    /// The parameters do not fit.
+    Params(String),
+    /// A line-based stream without a handshake and without `_meta`.
+    NoHandshake,
+    /// The token of a line-based stream has run out.
+    SessionExpired,
+}
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disclosure {
+    /// The HTTP status in the stateless revisions, and for everything before a message is known.
+    pub status: u16,
+    /// The error object, for an error within JSON-RPC.
+    pub rpc: Option<ErrorObject>,
+    /// The plain text, for an error before JSON-RPC.
+    pub text: String,
+    /// `WWW-Authenticate` (RFC 6750 section 3).
+    pub challenge: Option<String>,
+    /// `Allow` (RFC 9110 section 15.5.6).
+    pub allow: Option<&'static str>,
+}
+
+/// What a failure looks like from outside.
+pub fn disclose(failure: &Failure) -> Disclosure {
+    let rpc = |status, code, message: String| Disclosure {
+        status,
+        rpc: Some(ErrorObject { code, message, data: None }),
+        text: String::new(),
+        challenge: None,
+        allow: None,
+    };
+    match failure {
+        Failure::Guard(error) => plain(403, error.to_string()),
+        Failure::NoSuchPath => plain(404, "there is nothing here: the MCP endpoint is /mcp".into()),
+        Failure::Method { allow } => {
+            Disclosure { allow: Some(allow), ..plain(405, format!("this path takes {allow} only")) }
+        }
+        Failure::Bearer(BearerError::Missing) => challenged(401, "", "a bearer token is needed"),
+        Failure::Bearer(error @ BearerError::Malformed) => challenged(400, "invalid_request", &error.to_string()),
+        Failure::Token(error) => challenged(401, "invalid_token", error.public_reason()),
+        // What may be impersonated is the operator's policy, and the caller has proved who they are: they may know.
+        Failure::Policy(error @ (PolicyError::NoIdentity | PolicyError::EndpointWithoutLogin)) => {
+            challenged(401, "invalid_token", &error.to_string())
+        }
+        Failure::Policy(error @ (
+            PolicyError::Identity(_) | PolicyError::EmailNotVerified | PolicyError::Protocol | PolicyError::Tls
+        )) => {
+            plain(403, error.to_string())
+        }
+        Failure::Head(error @ HeadError::NotAcceptable) => plain(406, error.to_string()),
+        Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
+        Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
+        Failure::BodyTooLarge(most) => plain(413, HeadError::TooLarge(*most).to_string()),
+        Failure::NotJson => rpc(400, jsonrpc::PARSE_ERROR, "the body is not JSON".into()),
+        Failure::Malformed(reason) | Failure::Batch(reason) => {
+            rpc(400, jsonrpc::INVALID_REQUEST, (*reason).to_owned())
+        }
+        Failure::Meta(error) => rpc(400, jsonrpc::INVALID_PARAMS, error.to_string()),
+        Failure::Mismatch(error) => rpc(400, jsonrpc::HEADER_MISMATCH, error.to_string()),
+        Failure::Version { requested } => {
+            let message = format!("the protocol version {} is not supported", shortened(requested));
+            let data = json!({ "supported": supported_versions(), "requested": requested });
+            with_data(rpc(400, jsonrpc::UNSUPPORTED_PROTOCOL_VERSION, message), data)
+        }
+        Failure::NoSuchMethod(method) => {
+            rpc(404, jsonrpc::METHOD_NOT_FOUND, format!("there is no method {}", shortened(method)))
+        }
+        Failure::NoSuchTool(name) => {
+            rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no tool {}", shortened(name)))
+        }
+        Failure::Params(reason) => rpc(200, jsonrpc::INVALID_PARAMS, reason.clone()),
+        Failure::NoHandshake => {
+            let message = "send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)";
+            rpc(400, jsonrpc::INVALID_PARAMS, message.into())
+        }
+        Failure::SessionExpired => {
+            rpc(401, jsonrpc::TOKEN_EXPIRED, "the token of this session has expired: start it with a new one".into())
+        }
+    }
+}
+
+fn plain(status: u16, text: String) -> Disclosure {
+    Disclosure { status, rpc: None, text, challenge: None, allow: None }
+}
+
+/// A refusal with its challenge. Without a token there is no `error` (RFC 6750 section 3.1).
+fn challenged(status: u16, error: &str, description: &str) -> Disclosure {
+    let challenge = if error.is_empty() {
+        "Bearer realm=\"housekey\"".to_owned()
+    } else {
+        // RFC 6750 section 3 allows neither quotes nor backslashes in a description.
+        let description = description.replace(['"', '\\'], "'").replace('`', "'");
+        format!("Bearer realm=\"housekey\", error=\"{error}\", error_description=\"{description}\"")
+    };
+    Disclosure { challenge: Some(challenge), ..plain(status, description.to_owned()) }
+}
+
+fn with_data(mut disclosure: Disclosure, data: Value) -> Disclosure {
+    if let Some(error) = &mut disclosure.rpc {
+        error.data = Some(data);
+    }
+    disclosure
+}
+
+/// A client's own words, quoted and cut, so that an answer stays small.
+fn shortened(text: &str) -> String {
+    let cut: String = text.chars().take(64).collect();
+    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
+}

@@ -1,0 +1,187 @@
+//! The property that the fuzz target and the replayed corpus hold exchanges to: whatever comes in, nothing panics,
+//! every request gets one answer with its own id, and nobody without a token is answered with success.
+
+use std::convert::Infallible;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use rand_core::{TryCryptoRng, TryRng};
+use serde_json::Value;
+
+use super::{Admission, FetchFailure, Flow, Inbound, Reply, Service, Step, admit, begin};
+use crate::clickhouse::{Column, Exception, QueryEvent, Row};
+use crate::config::{self, Host, Sources};
+use crate::env::Env;
+use crate::facts::Facts;
+use crate::jsonrpc::RequestId;
+use crate::time::UnixTime;
+use crate::tool::Table;
+
+/// Steps after which an exchange must have ended: a query begins anew at most once for each of our settings.
+const MOST_STEPS: usize = 64;
+
+static OPEN: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| service(&[]));
+static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
+    service(&[("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_SECRET_KEY", "a"), ("MCP_JWT_SECRET_KEY", "b")])
+});
+
+fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources { document: None, environment, flags: Vec::new() };
+    let loaded = config::load(Host::Native, &sources, &|_| Err(String::new())).ok()?;
+    Service::new(loaded.config, Table::product(), Host::Native).ok()
+}
+
+/// Runs one exchange. The input is a line of flags, the header lines up to an empty one, then the body.
+pub fn check(data: &[u8]) {
+    let (flags, rest) = split(data, b"\n");
+    let (head, body) = split(rest, b"\n\n");
+    let flag = |at: usize| flags.get(at).copied().unwrap_or_default();
+    let closed = flag(0) & 1 == 1;
+    let Some(service) = (if closed { CLOSED.as_ref() } else { OPEN.as_ref() }) else { return };
+    let mut world = World { facts: Facts::default(), rng: Counting(1), events: flags };
+    if flag(0) & 2 == 2 && !closed {
+        return world.line(service, body);
+    }
+    let Some(request) = request(head) else { return };
+    let (parts, ()) = request.into_parts();
+    let admission = admit(&mut world.env(), service, &parts);
+    let admitted = match admission {
+        Admission::Answer(answer) => {
+            assert!(!closed || !answer.status().is_success() || parts.uri.path().len() > 1 || parts.method == "OPTIONS");
+            return;
+        }
+        Admission::Read(admitted) => admitted,
+    };
+    assert!(!closed || parts.uri.path().starts_with("/health"), "a stranger was admitted");
+    let step = begin(&mut world.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body)));
+    let Reply::Http(answer) = world.drive(step) else { fail("HTTP is answered with HTTP") };
+    let wanted = serde_json::from_slice::<Value>(body).ok();
+    if answer.headers().get("content-type").is_some_and(|kind| kind == "application/json") {
+        check_answer(wanted.as_ref(), answer.body());
+    }
+}
+
+/// A response has the id of its request, or none where the request had none that could be read.
+fn check_answer(request: Option<&Value>, answer: &[u8]) {
+    let Ok(answer) = serde_json::from_slice::<Value>(answer) else { fail("the answer is not JSON") };
+    let Some(Value::Object(request)) = request else { return };
+    let wanted = request.get("id").and_then(RequestId::parse);
+    let given = answer.get("id").and_then(RequestId::parse);
+    assert!(given.is_none() || given == wanted, "an answer to another request");
+}
+
+/// Fails the property.
+#[expect(clippy::panic, reason = "a property that fails must be seen by the fuzzer")]
+fn fail(reason: &'static str) -> ! {
+    panic!("{reason}")
+}
+
+struct World<'a> {
+    facts: Facts,
+    rng: Counting,
+    events: &'a [u8],
+}
+
+impl World<'_> {
+    fn env(&mut self) -> Env<'_> {
+        Env { now: UnixTime::from_seconds(1_800_000_000), rng: &mut self.rng, facts: &self.facts }
+    }
+
+    fn line(&mut self, service: &Arc<Service>, body: &[u8]) {
+        let Ok(mut session) = service.open_session(&mut self.env()) else { return };
+        for line in body.split(|byte| *byte == b'\n') {
+            let inbound = Inbound::Line(Arc::clone(service), Bytes::copy_from_slice(line), session.clone());
+            let step = begin(&mut self.env(), inbound);
+            if let Reply::Lines { messages, session: changed } = self.drive(step) {
+                for message in messages {
+                    assert!(!message.contains('\n'), "a message is one line");
+                    check_answer(serde_json::from_slice(line).ok().as_ref(), message.as_bytes());
+                }
+                session = changed.unwrap_or(session);
+            }
+        }
+    }
+
+    fn drive(&mut self, mut step: Step) -> Reply {
+        for _ in 0..MOST_STEPS {
+            step = match step {
+                Step::Done(reply) => return reply,
+                Step::Query(_, mut waiting) => {
+                    for event in self.events.iter().map(|byte| event(*byte)).chain([QueryEvent::End]) {
+                        if waiting.accept(&mut self.env(), event) == Flow::Stop {
+                            break;
+                        }
+                    }
+                    waiting.finish(&mut self.env())
+                }
+                Step::Fetch(_, waiting) => waiting.resume(&mut self.env(), Err(FetchFailure::Unreachable)),
+                Step::Ask(_, waiting) => waiting.decline(&mut self.env()),
+                Step::Wait(_, waiting) => waiting.resume(&mut self.env()),
+            };
+        }
+        fail("an exchange that does not end")
+    }
+}
+
+fn event(byte: u8) -> QueryEvent {
+    let column = |name: &str| Column { name: name.to_owned(), type_name: "UInt8".to_owned() };
+    let refused = |code, message: &str| {
+        let message = message.to_owned();
+        QueryEvent::Exception(Exception { code, name: String::new(), message, before_execution: true })
+    };
+    match byte % 8 {
+        0 => QueryEvent::Header(vec![column("a")]),
+        1 => QueryEvent::Row(Row("[1]".to_owned())),
+        2 => QueryEvent::Progress { read_rows: u64::from(byte), read_bytes: 0, total_rows: None },
+        3 => QueryEvent::RowTooLong,
+        4 => refused(164, "Cannot modify 'readonly' setting in readonly mode"),
+        5 => refused(452, "Setting limit should not be changed"),
+        6 => QueryEvent::Broken("cut".to_owned()),
+        _ => QueryEvent::End,
+    }
+}
+
+fn split<'a>(data: &'a [u8], mark: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let at = data.windows(mark.len()).position(|window| window == mark);
+    match at {
+        Some(at) => (data.get(..at).unwrap_or_default(), data.get(at + mark.len()..).unwrap_or_default()),
+        None => (data, &[]),
+    }
+}
+
+fn request(head: &[u8]) -> Option<http::Request<()>> {
+    let head = std::str::from_utf8(head).ok()?;
+    let mut lines = head.lines();
+    let (method, path) = lines.next()?.split_once(' ')?;
+    let mut builder = http::Request::builder().method(method).uri(path);
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        builder = builder.header(name, value);
+    }
+    builder.body(()).ok()
+}
+
+struct Counting(u64);
+
+impl TryRng for Counting {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|number| u32::try_from(number >> 32).unwrap_or_default())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for byte in bytes {
+            *byte = u8::try_from(self.try_next_u64()? >> 56).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counting {}

@@ -1,0 +1,104 @@
+//! `/livez` and `/health`: signs of life for load balancers, without authentication.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::admit::json_answer;
+use super::running::{Running, Scene, Shape, Surface};
+use super::step::{Reply, Step};
+use crate::clickhouse::{Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
+use crate::env::Env;
+use crate::jsonrpc::{Params, RequestId};
+use crate::mcp::CallResult;
+use crate::sql::{ReadOnlySql, Rules};
+use crate::time::UnixTime;
+use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
+
+/// Seconds that ClickHouse has to answer the probe.
+const PATIENCE: u64 = 5;
+
+/// The answer of `/livez`.
+pub(super) fn alive(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
+    report(200, now, "alive", &[], origin)
+}
+
+/// Begins the answer of `/health`. With tokens there is no login to try: each request brings its own.
+pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Step {
+    if scene.service.keys.is_some() {
+        let Surface::Http { origin } = &scene.surface else { return Step::Done(scene.reply(404, None, None)) };
+        let details = [("auth", "per_request_credentials")];
+        return Step::Done(Reply::Http(report(200, env.now, "healthy", &details, origin.as_deref())));
+    }
+    let call = Call {
+        id: RequestId::Number(0),
+        arguments: Params::new(),
+        access: Arc::clone(&scene.caller.access),
+        config: Arc::clone(&scene.service.config),
+    };
+    let task: Arc<dyn Task> = Arc::new(Probe);
+    Running { id: RequestId::Number(0), task, call, shape: Shape::Health, scene }.start(env)
+}
+
+/// The answer of `/health` once the probe is over. What went wrong is the operator's business, and in the log.
+pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Response<Bytes> {
+    let origin = match &scene.surface {
+        Surface::Http { origin } => origin.as_deref(),
+        Surface::Line => None,
+    };
+    match result {
+        CallResult::Structured(_) => report(200, now, "healthy", &[("clickhouse", "connected")], origin),
+        CallResult::Failed(_) | CallResult::BadArguments(_) => {
+            report(503, now, "unhealthy", &[("error", "ClickHouse connection failed")], origin)
+        }
+    }
+}
+
+fn report(status: u16, now: UnixTime, word: &str, details: &[(&str, &str)], origin: Option<&str>) -> Response<Bytes> {
+    let mut body = json!({ "status": word, "timestamp": now.rfc3339(), "version": env!("CARGO_PKG_VERSION") });
+    if let Value::Object(members) = &mut body {
+        members.extend(details.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    }
+    json_answer(StatusCode::from_u16(status).unwrap_or_default().as_u16(), Some(body.to_string()), origin)
+}
+
+/// `SELECT 1` with the configured login.
+struct Probe;
+
+impl Task for Probe {
+    fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep {
+        let Ok(statement) = ReadOnlySql::parse("SELECT 1", &Rules { allowed_settings: &[], max_length: 64 }) else {
+            return ToolStep::Done(CallResult::Failed(String::new()));
+        };
+        let access = &call.access;
+        let Credential::Password { .. } = &access.credential else {
+            return ToolStep::Done(CallResult::Failed(String::new()));
+        };
+        let request = QueryRequest {
+            endpoint: access.endpoint.clone(),
+            operator_named: true,
+            credential: access.credential.clone(),
+            run_as: access.run_as.clone(),
+            database: access.database.clone(),
+            statement: Statement::ReadOnly(statement),
+            inner_readonly: false,
+            settings: Vec::new(),
+            headers: call.config.clickhouse.http_headers.clone(),
+            query_id: env.random_id(),
+            deadline_seconds: PATIENCE,
+            limits: ReadLimits { row_bytes: 1024 },
+        };
+        ToolStep::Query(Box::new(request), RowLimits { rows: Some(1), bytes: None }, ToolState::Null)
+    }
+
+    fn resume(&self, _env: &mut Env<'_>, _call: &Call, _state: ToolState, moment: Moment) -> ToolStep {
+        let well = match moment {
+            Moment::Queried(outcome) => matches!(outcome, Outcome::Rows { .. }),
+            Moment::Fetched(_) | Moment::Answered(_) | Moment::Woken => false,
+        };
+        let result = if well { CallResult::Structured("{}".into()) } else { CallResult::Failed(String::new()) };
+        ToolStep::Done(result)
+    }
+}

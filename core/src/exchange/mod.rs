@@ -1,0 +1,35 @@
+//! From a message to its reply: admission, authentication, dispatch, the pauses between and the answer.
+//!
+//! ```text
+//!  head ──► admit ──► Refuse(answer)
+//!             │
+//!             ▼ Admitted (a witness: Host, Origin, route, identity and declared length have passed)
+//!  body ──► begin ──► Step::Query ──► AwaitQuery::accept* ──► finish ──► Step::Done(Reply)
+//!                     Step::Fetch ──► AwaitFetch::resume  ──► …
+//!                     Step::Ask   ──► AwaitAnswer::resume ──► …
+//!                     Step::Wait  ──► AwaitTime::resume   ──► …
+//! ```
+//!
+//! A host matches the step, waits, and resumes. It takes no decision of its own.
+
+mod admit;
+mod begin;
+mod dispatch;
+mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
+mod health;
+mod route;
+mod running;
+mod service;
+mod step;
+
+pub use admit::{Admission, Admitted, admit};
+pub use begin::{Inbound, Session, begin};
+pub use failure::{Disclosure, Failure, disclose};
+pub use route::Route;
+pub use service::{Service, StartError};
+pub use step::{
+    AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, FetchFailure, FetchRequest, Flow, NamedBy, Reply,
+    ServerRequest, Step,
+};

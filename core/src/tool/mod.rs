@@ -1,0 +1,110 @@
+//! The table of tools, and what a tool is: a value that starts, may pause for every reason that a step may, and ends.
+
+mod execute_query;
+mod plan;
+
+use std::sync::Arc;
+
+use crate::clickhouse::{Outcome, QueryRequest, RowLimits};
+use crate::config::Config;
+use crate::env::Env;
+use crate::exchange::{FetchFailure, FetchRequest, ServerRequest};
+use crate::facts::Document;
+use crate::identity::Access;
+use crate::jsonrpc::{Params, RequestId};
+use crate::mcp::{CallResult, Definition};
+use crate::time::UnixTime;
+
+pub use execute_query::ExecuteQuery;
+
+/// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
+pub type ToolState = serde_json::Value;
+
+/// One call of a tool.
+pub struct Call {
+    /// The JSON-RPC id.
+    pub id: RequestId,
+    /// The arguments; empty when there were none.
+    pub arguments: Params,
+    /// Who calls, and what they may reach.
+    pub access: Arc<Access>,
+    /// The configuration in force when the call came.
+    pub config: Arc<Config>,
+}
+
+/// What a tool wants next.
+pub enum ToolStep {
+    /// A document.
+    Fetch(FetchRequest, ToolState),
+    /// A query, with the caps on its rows.
+    Query(Box<QueryRequest>, RowLimits, ToolState),
+    /// An answer of the client's user.
+    Ask(ServerRequest, ToolState),
+    /// A later moment.
+    Wait(UnixTime, ToolState),
+    /// Nothing more.
+    Done(CallResult),
+}
+
+/// What has happened during a pause.
+pub enum Moment {
+    /// The query is over.
+    Queried(Outcome),
+    /// The document came, or not.
+    Fetched(Result<Document, FetchFailure>),
+    /// The client answered, or cannot be asked.
+    Answered(Answered),
+    /// The moment has come.
+    Woken,
+}
+
+/// The end of a question to the client.
+pub enum Answered {
+    /// The result of the client's response.
+    Result(serde_json::Value),
+    /// This stream has no way back to the client, or the client refused.
+    CannotAsk,
+}
+
+/// Work that starts, may pause, and ends.
+pub trait Task: Send + Sync {
+    /// Begins a call.
+    fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep;
+
+    /// Goes on after a pause.
+    fn resume(&self, env: &mut Env<'_>, call: &Call, state: ToolState, moment: Moment) -> ToolStep;
+}
+
+/// A task that clients find in `tools/list`.
+pub trait Tool: Task {
+    /// How the tool is listed.
+    fn definition(&self) -> &Definition;
+}
+
+/// The tools that a server offers, in the order in which it lists them.
+#[derive(Clone, Default)]
+pub struct Table {
+    tools: Vec<Arc<dyn Tool>>,
+}
+
+impl Table {
+    /// A table of these tools. When two share a name, the first is called.
+    pub fn new(tools: Vec<Arc<dyn Tool>>) -> Self {
+        Self { tools }
+    }
+
+    /// Housekey's own tools.
+    pub fn product() -> Self {
+        Self::new(vec![Arc::new(ExecuteQuery)])
+    }
+
+    /// The tool of that name.
+    pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.iter().find(|tool| tool.definition().name == name)
+    }
+
+    /// How the tools are listed.
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.iter().map(|tool| tool.definition())
+    }
+}

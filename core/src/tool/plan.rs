@@ -1,0 +1,167 @@
+//! How a checked statement becomes a request: settings, caps, names for the log, and what to do when a profile
+//! will not have one of our settings.
+
+use serde_json::json;
+
+use super::Call;
+use crate::clickhouse::{
+    Exception, FORMAT_SETTINGS, QueryRequest, ReadLimits, RefusedSetting, RowLimits, RunAs, Setting, Statement,
+};
+use crate::env::Env;
+use crate::facts::{AccessKey, Refusals};
+
+/// Bytes that a single row may take on the wire when no byte cap says less.
+const LARGEST_ROW: usize = 16 << 20;
+/// Bytes that a row may take beyond the byte cap: what JSON on the wire may have over Housekey's encoding.
+const ROW_SLACK: usize = 64 << 10;
+/// Seconds that a host waits beyond the server's own limit, so that the server's error is the one that is seen.
+const GRACE_SECONDS: u64 = 5;
+/// Seconds that a host waits when the operator set no limit.
+const LONGEST_WAIT: u64 = 24 * 3600;
+
+/// A request ready to go, and the caps on its rows.
+pub(super) struct Plan {
+    pub(super) request: QueryRequest,
+    pub(super) limits: RowLimits,
+}
+
+impl Plan {
+    /// Plans a statement of a tool for the caller of a call. `limit` lowers the operator's cap on rows.
+    pub(super) fn new(env: &mut Env<'_>, call: &Call, tool: &str, statement: Statement, limit: Option<u64>) -> Self {
+        let (config, access) = (&call.config, &call.access);
+        let rows = [config.clickhouse.max_result_rows, access.limit, limit].into_iter().flatten().min();
+        let bytes = config.clickhouse.max_result_bytes;
+        let configured_time = Some(config.clickhouse.max_execution_time).filter(|seconds| *seconds > 0);
+        let seconds = [configured_time, access.max_execution_time].into_iter().flatten().min();
+        let row_bytes = bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .map_or(LARGEST_ROW, |bytes| bytes.saturating_add(ROW_SLACK).min(LARGEST_ROW));
+        let mut request = QueryRequest {
+            endpoint: access.endpoint.clone(),
+            operator_named: access.operator_named,
+            credential: access.credential.clone(),
+            run_as: access.run_as.clone(),
+            database: access.database.clone(),
+            statement,
+            inner_readonly: true,
+            settings: Vec::new(),
+            // An address that a token chose gets nothing that the operator meant for their own server.
+            headers: if access.operator_named { config.clickhouse.http_headers.clone() } else { Vec::new() },
+            query_id: env.random_id(),
+            deadline_seconds: seconds.map_or(LONGEST_WAIT, |seconds| seconds.saturating_add(GRACE_SECONDS)),
+            limits: ReadLimits { row_bytes },
+        };
+        let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
+        request.inner_readonly = !known.read_only_profile;
+        request.settings = settings(call, tool, &request, rows, seconds, &known);
+        Self { request, limits: RowLimits { rows, bytes } }
+    }
+}
+
+fn settings(
+    call: &Call,
+    tool: &str,
+    request: &QueryRequest,
+    rows: Option<u64>,
+    seconds: Option<u64>,
+    known: &Refusals,
+) -> Vec<Setting> {
+    if known.nothing_settable {
+        return Vec::new();
+    }
+    let mut settings = Vec::new();
+    if let Some(rows) = rows {
+        // One row more than asked, so that "cut" and "exactly as many" can be told apart.
+        settings.push(Setting::new("limit", rows.saturating_add(1).to_string()));
+    }
+    if let Some(seconds) = seconds {
+        settings.push(Setting::new("max_execution_time", seconds.to_string()));
+    }
+    settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
+    let comment = json!({
+        "client": "housekey",
+        "tool": tool,
+        "request": call.id.to_json(),
+        "subject": call.access.subject,
+    });
+    settings.push(Setting::new("log_comment", comment.to_string()));
+    if call.access.operator_named {
+        let extra = &call.config.clickhouse.extra_settings;
+        settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
+    }
+    if request.run_as == RunAs::Login {
+        // A closed connection then ends a read on the server; under EXECUTE AS the server does not look.
+        settings.push(Setting::new("cancel_http_readonly_queries_on_client_close", "1"));
+        if let Statement::ReadOnly(sql) = &request.statement {
+            // 1 forbids a SETTINGS clause altogether; 2 permits what our own check has let through.
+            let level = if sql.settings().is_empty() { "1" } else { "2" };
+            settings.push(Setting::new("readonly", level));
+        }
+    }
+    settings.retain(|setting| {
+        let needless = setting.name == "readonly" && known.read_only_profile;
+        !(needless || known.settings.iter().any(|name| *name == setting.name))
+    });
+    settings
+}
+
+/// Learns from an exception that a profile refuses one of our settings. `true` when a new query without it is worth
+/// sending; `readonly` is only ever left out when the server itself said that the profile is read-only.
+pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exception: &Exception) -> bool {
+    let Some(refused) = exception.refused_setting() else { return false };
+    let key = AccessKey::of(request, call.config.generation);
+    let mut known = env.facts.refusals(&key, env.now);
+    let before = known.clone();
+    // A SETTINGS clause of the caller's own is refused in the same words: only what we sent is ours to take back.
+    let asked_inside = request.inner_readonly && request.run_as != RunAs::Login;
+    let sent = |name: &str| request.settings.iter().any(|setting| setting.name == name);
+    match refused {
+        RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && (asked_inside || sent(&name)) => {
+            // Said of `readonly` itself twice, the profile is the stricter kind, in which nothing can be set.
+            known.nothing_settable = known.read_only_profile;
+            known.read_only_profile = true;
+        }
+        RefusedSetting::ReadOnlyProfile(name) if sent(&name) => {
+            known.read_only_profile = true;
+            known.nothing_settable = true;
+        }
+        // A constraint or an old server says nothing about writes: `readonly` stays.
+        RefusedSetting::Constrained(name) | RefusedSetting::Unknown(name)
+            if name != "readonly" && sent(&name) =>
+        {
+            known.settings.push(name);
+        }
+        RefusedSetting::ReadOnlyProfile(_) | RefusedSetting::Constrained(_) | RefusedSetting::Unknown(_) => {
+            return false;
+        }
+    }
+    if known == before {
+        return false;
+    }
+    env.facts.remember_refusals(key, known, env.now);
+    true
+}
+
+/// What an error of the impersonation itself means, in words that name neither the gateway's login nor its grants.
+pub(super) fn impersonation_hint(call: &Call, exception: &Exception) -> Option<String> {
+    let RunAs::ExecuteAs(person) = &call.access.run_as else { return None };
+    let person = person.as_str();
+    let about_impersonation = exception.message.contains("IMPERSONATE");
+    match exception.code {
+        344 if about_impersonation => Some(
+            "this server does not let one user act for another; its operator must set \
+             access_control_improvements.allow_impersonate_user to 1"
+                .into(),
+        ),
+        497 if about_impersonation => Some(format!(
+            "Housekey may not act for {person}; an operator must GRANT IMPERSONATE ON {person} to its gateway user"
+        )),
+        192 => Some(format!("ClickHouse has no user {person}; an operator must create it, or the token is wrong")),
+        164 if exception.message.contains("Cannot execute query in readonly mode") => {
+            Some("the profile of Housekey's gateway user is read-only, which forbids EXECUTE AS; an operator must \
+                  lift it and give the people behind it SELECT grants only"
+                .into())
+        }
+        _ => None,
+    }
+}

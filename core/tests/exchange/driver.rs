@@ -1,0 +1,233 @@
+//! The third driver: synchronous, without I/O, its world a script.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest, Row};
+use housekey_core::config::{self, Host, Sources};
+use housekey_core::env::Env;
+use housekey_core::exchange::{
+    Admission, FetchFailure, FetchRequest, Flow, Inbound, Reply, ServerRequest, Service, Session, Step, admit,
+    begin,
+};
+use housekey_core::facts::{Document, Facts};
+use housekey_core::time::UnixTime;
+use housekey_core::tool::Table;
+use rand_core::{TryCryptoRng, TryRng};
+use serde_json::Value;
+
+/// Randomness that counts, so that a run can be repeated.
+pub struct Counting(pub u64);
+
+impl TryRng for Counting {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|number| number as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for byte in bytes {
+            *byte = (self.try_next_u64()? >> 56) as u8;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counting {}
+
+/// One thing that the world does when it is asked.
+pub enum World {
+    /// Answers a query with these events.
+    Rows(Vec<QueryEvent>),
+    /// Answers a fetch.
+    Document(Result<Document, FetchFailure>),
+    /// Answers a question to the client, or cannot.
+    Answer(Option<Value>),
+    /// Lets a moment pass.
+    Moment,
+}
+
+/// What was asked of the world.
+#[derive(Debug)]
+pub enum Asked {
+    Query(Box<QueryRequest>),
+    Fetch(FetchRequest),
+    Ask(ServerRequest),
+    Wait(UnixTime),
+}
+
+/// A server whose world is a script.
+pub struct Scripted {
+    pub service: Arc<Service>,
+    pub facts: Facts,
+    pub now: UnixTime,
+    pub rng: Counting,
+    pub script: VecDeque<World>,
+    /// What was asked, in order.
+    pub asked: Vec<Asked>,
+    /// What was sent before the reply.
+    pub sent: Vec<String>,
+}
+
+/// A configuration of these variables.
+pub fn service(variables: &[(&str, &str)], tools: Table) -> Arc<Service> {
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources { document: None, environment, flags: Vec::new() };
+    let loaded = config::load(Host::Native, &sources, &|_| Err("no files here".into())).expect("a configuration");
+    Service::new(loaded.config, tools, Host::Native).expect("a service")
+}
+
+impl Scripted {
+    pub fn new(variables: &[(&str, &str)]) -> Self {
+        Self::with_tools(variables, Table::product())
+    }
+
+    pub fn with_tools(variables: &[(&str, &str)], tools: Table) -> Self {
+        Self {
+            service: service(variables, tools),
+            facts: Facts::default(),
+            now: UnixTime::from_seconds(1_800_000_000),
+            rng: Counting(1),
+            script: VecDeque::new(),
+            asked: Vec::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    pub fn env(&mut self) -> Env<'_> {
+        Env { now: self.now, rng: &mut self.rng, facts: &self.facts }
+    }
+
+    /// A request over HTTP, whole.
+    pub fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let service = Arc::clone(&self.service);
+        let admitted = match admit(&mut self.env(), &service, &head) {
+            Admission::Answer(answer) => return answer,
+            Admission::Read(admitted) => admitted,
+        };
+        let step = begin(&mut self.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body.as_bytes())));
+        match self.drive(step) {
+            Reply::Http(answer) => answer,
+            Reply::Lines { .. } | Reply::Cancel(_) => panic!("HTTP is answered with HTTP"),
+        }
+    }
+
+    /// A line of a stream.
+    pub fn line(&mut self, line: &str, session: &mut Session) -> Reply {
+        let inbound = Inbound::Line(Arc::clone(&self.service), Bytes::copy_from_slice(line.as_bytes()), session.clone());
+        let step = begin(&mut self.env(), inbound);
+        let reply = self.drive(step);
+        if let Reply::Lines { session: Some(changed), .. } = &reply {
+            *session = changed.clone();
+        }
+        reply
+    }
+
+    fn drive(&mut self, mut step: Step) -> Reply {
+        loop {
+            step = match step {
+                Step::Done(reply) => return reply,
+                Step::Query(request, mut waiting) => {
+                    self.asked.push(Asked::Query(request));
+                    let Some(World::Rows(events)) = self.script.pop_front() else { panic!("no rows in the script") };
+                    for event in events {
+                        match waiting.accept(&mut self.env(), event) {
+                            Flow::Continue => {}
+                            Flow::Send(text) => self.sent.push(text),
+                            Flow::Stop => break,
+                        }
+                    }
+                    waiting.finish(&mut self.env())
+                }
+                Step::Fetch(request, waiting) => {
+                    self.asked.push(Asked::Fetch(request));
+                    let Some(World::Document(fetched)) = self.script.pop_front() else {
+                        panic!("no document in the script")
+                    };
+                    waiting.resume(&mut self.env(), fetched)
+                }
+                Step::Ask(request, waiting) => {
+                    self.asked.push(Asked::Ask(request));
+                    match self.script.pop_front() {
+                        Some(World::Answer(Some(answer))) => waiting.resume(&mut self.env(), answer),
+                        Some(World::Answer(None)) => waiting.decline(&mut self.env()),
+                        _ => panic!("no answer in the script"),
+                    }
+                }
+                Step::Wait(until, waiting) => {
+                    self.asked.push(Asked::Wait(until));
+                    let Some(World::Moment) = self.script.pop_front() else { panic!("no moment in the script") };
+                    self.now = until;
+                    waiting.resume(&mut self.env())
+                }
+            };
+        }
+    }
+
+    /// The queries that were asked.
+    pub fn queries(&self) -> Vec<&QueryRequest> {
+        self.asked
+            .iter()
+            .filter_map(|asked| match asked {
+                Asked::Query(request) => Some(&**request),
+                Asked::Fetch(_) | Asked::Ask(_) | Asked::Wait(_) => None,
+            })
+            .collect()
+    }
+}
+
+/// The events of an answer with one UInt8 column.
+pub fn rows(values: &[u8]) -> World {
+    let header = vec![Column { name: "n".into(), type_name: "UInt8".into() }];
+    let mut events = vec![QueryEvent::Header(header)];
+    events.extend(values.iter().map(|value| QueryEvent::Row(Row(format!("[{value}]")))));
+    events.push(QueryEvent::End);
+    World::Rows(events)
+}
+
+/// A POST of a stateless request with all its headers.
+pub fn stateless(method: &str, mut params: Value) -> http::request::Builder {
+    params["_meta"] = serde_json::json!({});
+    let builder = http::Request::post("/mcp")
+        .header("host", "localhost:8080")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", method);
+    match params.get("name").and_then(Value::as_str) {
+        Some(name) => builder.header("mcp-name", name),
+        None => builder,
+    }
+}
+
+/// The body of a stateless request.
+pub fn stateless_body(id: i64, method: &str, mut params: Value) -> String {
+    params["_meta"] = serde_json::json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    serde_json::json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+}
+
+/// A POST of a message of the revisions with a handshake.
+pub fn post(version: &str, body: &'static str) -> http::Request<&'static str> {
+    let mut builder = http::Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
+    if !version.is_empty() {
+        builder = builder.header("mcp-protocol-version", version);
+    }
+    builder.body(body).expect("a request")
+}
+
+/// The body of an answer as JSON.
+pub fn json(answer: &http::Response<Bytes>) -> Value {
+    serde_json::from_slice(answer.body()).unwrap_or_else(|_| panic!("JSON, not {:?}", answer.body()))
+}

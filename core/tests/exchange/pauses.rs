@@ -1,0 +1,157 @@
+//! Every reason to wait, through a table of tools that has them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use housekey_core::clickhouse::{Column, QueryEvent, Row};
+use housekey_core::env::Env;
+use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy, Reply, ServerRequest};
+use housekey_core::facts::Document;
+use housekey_core::jsonrpc::RequestId;
+use housekey_core::mcp::{CallResult, Definition, Hints};
+use housekey_core::tool::{Answered, Call, Moment, Table, Task, Tool, ToolState, ToolStep};
+use serde_json::json;
+
+use crate::driver::{Asked, Scripted, World, json, post};
+
+/// Fetches, asks or waits as its argument says, and tells what came.
+struct Pausing(Definition);
+
+impl Tool for Pausing {
+    fn definition(&self) -> &Definition {
+        &self.0
+    }
+}
+
+impl Task for Pausing {
+    fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep {
+        let state = json!({ "kept": 7 });
+        match call.arguments.get("what").and_then(|what| what.as_str()) {
+            Some("fetch") => ToolStep::Fetch(
+                FetchRequest {
+                    url: "https://idp.example.com/keys".into(),
+                    purpose: "a test",
+                    named_by: NamedBy::Operator,
+                    max_bytes: 100,
+                    deadline: Duration::from_secs(1),
+                    remember: Some(Duration::from_secs(60)),
+                },
+                state,
+            ),
+            Some("ask") => {
+                ToolStep::Ask(ServerRequest { method: "elicitation/create", params: json!({ "message": "?" }) }, state)
+            }
+            _ => ToolStep::Wait(env.now.after(Duration::from_secs(5)), state),
+        }
+    }
+
+    fn resume(&self, _env: &mut Env<'_>, _call: &Call, state: ToolState, moment: Moment) -> ToolStep {
+        assert_eq!(state, json!({ "kept": 7 }), "a pause keeps the state");
+        let told = match moment {
+            Moment::Fetched(Ok(document)) => json!({ "bytes": document.body.len() }),
+            Moment::Fetched(Err(error)) => return ToolStep::Done(CallResult::Failed(error.to_string())),
+            Moment::Answered(Answered::Result(answer)) => json!({ "answer": answer }),
+            Moment::Answered(Answered::CannotAsk) => json!({ "answer": null }),
+            Moment::Woken => json!({ "woken": true }),
+            Moment::Queried(_) => json!({}),
+        };
+        ToolStep::Done(CallResult::Structured(told.to_string()))
+    }
+}
+
+fn server() -> Scripted {
+    let hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
+    let definition = Definition {
+        name: "pause".into(),
+        title: "Pause".into(),
+        description: "Pauses".into(),
+        input_schema: json!({ "type": "object" }),
+        output_schema: None,
+        hints,
+    };
+    Scripted::with_tools(&[], Table::new(vec![Arc::new(Pausing(definition))]))
+}
+
+fn call(what: &str) -> http::Request<&'static str> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                       "params": { "name": "pause", "arguments": { "what": what } } });
+    post("2025-11-25", Box::leak(body.to_string().into_boxed_str()))
+}
+
+#[test]
+fn a_fetched_document_becomes_a_fact() {
+    let mut server = server();
+    let document = Document { content_type: None, body: Bytes::from_static(b"{}") };
+    server.script.push_back(World::Document(Ok(document)));
+    for _ in 0..2 {
+        let answer = json(&server.http(call("fetch")));
+        assert_eq!(answer["result"]["structuredContent"], json!({ "bytes": 2 }));
+    }
+    assert_eq!(server.asked.len(), 1, "the second call knew it");
+    server.now = server.now.after(Duration::from_secs(61));
+    server.script.push_back(World::Document(Err(FetchFailure::Status(503))));
+    assert_eq!(json(&server.http(call("fetch")))["result"]["isError"], true);
+}
+
+#[test]
+fn a_question_is_answered_or_declined() {
+    let mut server = server();
+    server.script.push_back(World::Answer(Some(json!({ "action": "accept" }))));
+    let answer = json(&server.http(call("ask")));
+    assert_eq!(answer["result"]["structuredContent"]["answer"]["action"], "accept");
+    server.script.push_back(World::Answer(None));
+    let answer = json(&server.http(call("ask")));
+    assert!(answer["result"]["structuredContent"]["answer"].is_null());
+}
+
+#[test]
+fn a_wait_ends_at_its_moment() {
+    let mut server = server();
+    let until = server.now.after(Duration::from_secs(5));
+    server.script.push_back(World::Moment);
+    let answer = json(&server.http(call("wait")));
+    assert_eq!(answer["result"]["structuredContent"]["woken"], true);
+    assert!(matches!(server.asked[..], [Asked::Wait(at)] if at == until));
+}
+
+#[test]
+fn progress_is_sent_when_asked_for_and_only_ever_rises() {
+    let mut server = Scripted::new(&[]);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1"},"_meta":{"progressToken":"t"}}}"#;
+    let progress = |read_rows| QueryEvent::Progress { read_rows, read_bytes: 0, total_rows: Some(10) };
+    let header = vec![Column { name: "n".into(), type_name: "UInt8".into() }];
+    let events = vec![
+        progress(1),
+        QueryEvent::Header(header),
+        progress(1),
+        progress(5),
+        QueryEvent::Row(Row("[1]".into())),
+        QueryEvent::End,
+    ];
+    server.script.push_back(World::Rows(events));
+    server.http(post("2025-06-18", body));
+    let sent: Vec<serde_json::Value> = server.sent.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1]["params"], json!({ "progressToken": "t", "progress": 5, "total": 10, "message": "5 rows read" }));
+}
+
+#[test]
+fn a_cancelled_request_is_named_to_the_host() {
+    let mut server = Scripted::new(&[]);
+    let service = server.service.clone();
+    let mut session = service.open_session(&mut server.env()).unwrap();
+    for (params, wanted) in [
+        (r#"{"requestId":3}"#, Some(RequestId::Number(3))),
+        (r#"{"requestId":"3"}"#, Some(RequestId::Text("3".into()))),
+        (r#"{"requestId":null}"#, None),
+        ("{}", None),
+    ] {
+        let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+        match server.line(&line, &mut session) {
+            Reply::Cancel(id) => assert_eq!(Some(id), wanted),
+            Reply::Lines { messages, .. } => assert!(messages.is_empty() && wanted.is_none()),
+            Reply::Http(_) => panic!("a line is answered with lines"),
+        }
+    }
+}
