@@ -1,15 +1,19 @@
 //! ClickHouse as core speaks to it: one request type, one stream of events, and the codecs between.
 
 mod exception;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod json;
 mod query;
 mod rows;
 mod type_name;
+mod value;
 
-pub use exception::Exception;
+pub use exception::{Exception, RefusedSetting};
 pub use query::{
     Column, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Scheme, Setting, Statement,
 };
-pub use rows::{Outcome, Rows, RowLimits, Truncated, TruncationReason};
-pub use type_name::TypeName;
+pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
+pub use type_name::{Element, TypeName};
+pub use value::FORMAT_SETTINGS;

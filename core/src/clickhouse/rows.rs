@@ -1,0 +1,230 @@
+//! The rows of an answer, kept within bounds as they arrive.
+
+use super::exception::Exception;
+use super::query::{Column, QueryEvent, Row};
+
+/// How much of an answer is kept; `None` is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowLimits {
+    /// Rows.
+    pub rows: Option<u64>,
+    /// Bytes of the rows' JSON in UTF-8, with the commas between rows.
+    pub bytes: Option<u64>,
+}
+
+/// Which bound cut an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TruncationReason {
+    /// [`RowLimits::rows`].
+    Rows,
+    /// [`RowLimits::bytes`], or the bytes that a decoder may hold of one row.
+    Bytes,
+}
+
+/// That an answer was cut, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncated {
+    /// Which bound was reached.
+    pub reason: TruncationReason,
+    /// The bound, in rows or bytes. For one row that the decoder could not hold and no bound on bytes, the bytes
+    /// kept so far.
+    pub limit: u64,
+    /// Rows that were kept.
+    pub returned_rows: u64,
+}
+
+/// How an answer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Rows came, all of them or as many as the bounds allow.
+    Rows {
+        /// The columns.
+        columns: Vec<Column>,
+        /// The rows that were kept.
+        rows: Vec<Row>,
+        /// Set when there were more.
+        truncated: Option<Truncated>,
+    },
+    /// The statement succeeded and has no result.
+    NoResult,
+    /// ClickHouse reported an error; rows that came before it are dropped.
+    Exception(Exception),
+    /// The answer broke off or was not one; the text says how. Rows that came before are dropped.
+    Broken(String),
+}
+
+/// Whether the collector wants more events.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The answer goes on.
+    More,
+    /// The outcome is known; the query can be cancelled if it still runs.
+    Enough,
+}
+
+/// Collects the events of one answer.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    limits: RowLimits,
+    columns: Option<Vec<Column>>,
+    rows: Vec<Row>,
+    bytes: u64,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug)]
+enum End {
+    Complete,
+    Truncated(TruncationReason),
+    Exception(Exception),
+    Broken(String),
+}
+
+impl Rows {
+    /// An empty collector.
+    pub fn new(limits: RowLimits) -> Self {
+        Self { limits, columns: None, rows: Vec::new(), bytes: 0, end: None }
+    }
+
+    /// Takes the next event. Events after [`Taken::Enough`] change nothing.
+    pub fn accept(&mut self, event: QueryEvent) -> Taken {
+        if self.end.is_some() {
+            return Taken::Enough;
+        }
+        self.end = match event {
+            QueryEvent::Header(columns) => {
+                self.columns = Some(columns);
+                None
+            }
+            QueryEvent::Row(row) => self.keep(row).map(End::Truncated),
+            QueryEvent::Progress { .. } => None,
+            QueryEvent::RowTooLong => Some(End::Truncated(TruncationReason::Bytes)),
+            QueryEvent::Exception(exception) => Some(End::Exception(exception)),
+            QueryEvent::Broken(text) => Some(End::Broken(text)),
+            QueryEvent::End => Some(End::Complete),
+        };
+        if self.end.is_some() { Taken::Enough } else { Taken::More }
+    }
+
+    /// What has come of it. Without an end the answer counts as broken.
+    pub fn outcome(self) -> Outcome {
+        let truncated = match self.end {
+            Some(End::Complete) => None,
+            Some(End::Truncated(reason)) => Some(Truncated {
+                reason,
+                limit: match reason {
+                    TruncationReason::Rows => self.limits.rows,
+                    TruncationReason::Bytes => self.limits.bytes,
+                }
+                .unwrap_or(self.bytes),
+                returned_rows: count(&self.rows),
+            }),
+            Some(End::Exception(exception)) => return Outcome::Exception(exception),
+            Some(End::Broken(text)) => return Outcome::Broken(text),
+            None => return Outcome::Broken("the answer was not read to its end".to_owned()),
+        };
+        match self.columns {
+            Some(columns) => Outcome::Rows { columns, rows: self.rows, truncated },
+            None if self.rows.is_empty() && truncated.is_none() => Outcome::NoResult,
+            None => Outcome::Broken("rows came without a header".to_owned()),
+        }
+    }
+
+    /// Keeps a row, or tells which bound forbids it.
+    fn keep(&mut self, row: Row) -> Option<TruncationReason> {
+        if self.limits.rows.is_some_and(|limit| count(&self.rows) >= limit) {
+            return Some(TruncationReason::Rows);
+        }
+        let comma = u64::from(!self.rows.is_empty());
+        let length = u64::try_from(row.0.len()).unwrap_or(u64::MAX);
+        let bytes = self.bytes.saturating_add(comma).saturating_add(length);
+        if self.limits.bytes.is_some_and(|limit| bytes > limit) {
+            return Some(TruncationReason::Bytes);
+        }
+        self.bytes = bytes;
+        self.rows.push(row);
+        None
+    }
+}
+
+fn count(rows: &[Row]) -> u64 {
+    u64::try_from(rows.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> QueryEvent {
+        QueryEvent::Header(vec![Column { name: "a".to_owned(), type_name: "UInt8".to_owned() }])
+    }
+
+    fn row(text: &str) -> QueryEvent {
+        QueryEvent::Row(Row(text.to_owned()))
+    }
+
+    fn collect(limits: RowLimits, events: Vec<QueryEvent>) -> Outcome {
+        let mut rows = Rows::new(limits);
+        for event in events {
+            if rows.accept(event) == Taken::Enough {
+                break;
+            }
+        }
+        rows.outcome()
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        use TruncationReason::{Bytes, Rows};
+        type Case =
+            (Option<u64>, Option<u64>, &'static [&'static str], usize, Option<(TruncationReason, u64)>);
+        let table: &[Case] = &[
+            (None, None, &["[1]", "[2]"], 2, None),
+            (Some(2), None, &["[1]", "[2]"], 2, None),
+            (Some(2), None, &["[1]", "[2]", "[3]"], 2, Some((Rows, 2))),
+            (Some(0), None, &["[1]"], 0, Some((Rows, 0))),
+            (Some(0), None, &[], 0, None),
+            (None, Some(7), &["[1]", "[2]"], 2, None),
+            (None, Some(6), &["[1]", "[2]"], 1, Some((Bytes, 6))),
+            (None, Some(2), &["[1]"], 0, Some((Bytes, 2))),
+            (None, Some(3), &["[é]"], 0, Some((Bytes, 3))),
+            (Some(1), Some(3), &["[1]", "[2]"], 1, Some((Rows, 1))),
+        ];
+        for (row_limit, byte_limit, texts, kept, cut) in table {
+            let mut events = vec![header()];
+            events.extend(texts.iter().map(|text| row(text)));
+            events.push(QueryEvent::End);
+            let Outcome::Rows { rows, truncated, .. } =
+                collect(RowLimits { rows: *row_limit, bytes: *byte_limit }, events)
+            else {
+                panic!("rows")
+            };
+            assert_eq!(rows.len(), *kept, "{texts:?}");
+            let expected =
+                cut.map(|(reason, limit)| Truncated { reason, limit, returned_rows: *kept as u64 });
+            assert_eq!(truncated, expected, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn endings_are_told_apart() {
+        let exception = Exception::parse("Code: 395. DB::Exception: x", None, false);
+        let limits = RowLimits { rows: None, bytes: Some(100) };
+        let events = vec![header(), row("[1]"), QueryEvent::Exception(exception.clone()), QueryEvent::End];
+        assert_eq!(collect(limits, events), Outcome::Exception(exception));
+        assert_eq!(collect(limits, vec![QueryEvent::End]), Outcome::NoResult);
+        let broken = collect(limits, vec![header(), row("[1]"), QueryEvent::Broken("cut".to_owned())]);
+        assert_eq!(broken, Outcome::Broken("cut".to_owned()));
+        assert!(matches!(collect(limits, vec![header(), row("[1]")]), Outcome::Broken(_)));
+        assert!(matches!(collect(limits, vec![row("[1]"), QueryEvent::End]), Outcome::Broken(_)));
+        let Outcome::Rows { rows, truncated, .. } =
+            collect(limits, vec![header(), row("[1]"), QueryEvent::RowTooLong])
+        else {
+            panic!("rows")
+        };
+        assert_eq!(rows.len(), 1);
+        let expected = Truncated { reason: TruncationReason::Bytes, limit: 100, returned_rows: 1 };
+        assert_eq!(truncated, Some(expected));
+    }
+}

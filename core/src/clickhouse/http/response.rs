@@ -1,0 +1,264 @@
+//! The answer to a query, decoded as it arrives.
+
+use ::http::StatusCode;
+use ::http::header::{CONTENT_ENCODING, HeaderMap};
+use ::http::response::Parts;
+
+use super::FORMAT;
+use super::buffer::Buffer;
+use super::failure::{self, ENDED_EARLY, Excerpt};
+use crate::clickhouse::exception::Exception;
+use crate::clickhouse::query::{Column, QueryEvent, ReadLimits};
+use crate::clickhouse::type_name::TypeName;
+use crate::clickhouse::value::encode_row;
+
+/// The lines with the columns' names and types may take this much even when rows may not.
+const HEADER_BYTES: usize = 1 << 20;
+
+/// Decodes one answer.
+///
+/// The events do not depend on how the bytes are divided. Bytes wait until they are asked for: who calls
+/// [`Response::receive`] calls [`Response::poll_event`] until there is none, or they pile up.
+#[derive(Debug)]
+pub struct Response {
+    head: Head,
+    limits: ReadLimits,
+    phase: Phase,
+    buffer: Buffer,
+    /// Set by [`Response::finish`]: whether the answer came to its end.
+    finished: Option<bool>,
+}
+
+/// What the head of the answer says about an exception.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    /// `X-ClickHouse-Exception-Code`.
+    pub(super) code: Option<i32>,
+    /// `X-ClickHouse-Exception-Tag`.
+    pub(super) tag: Option<String>,
+    /// Whether there is an `X-ClickHouse-Query-Id`: the server had begun with the statement.
+    pub(super) names_query: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Names,
+    Types(Vec<String>),
+    Rows(Vec<TypeName>),
+    /// The rest of the answer is text about a failure.
+    Failure(Stage, Excerpt),
+    /// Known from the head to be no answer.
+    Broken(String),
+    Over,
+}
+
+/// Where an answer failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    /// The status or a header says so.
+    Refused,
+    /// Status 200 without a format: a statement without a result, or not ClickHouse.
+    Unformatted,
+    /// Behind the header or rows.
+    AfterRows,
+}
+
+impl Response {
+    /// A decoder for the answer with this head.
+    pub fn new(parts: &Parts, limits: ReadLimits) -> Self {
+        let head = Head {
+            status: parts.status,
+            code: text(&parts.headers, "x-clickhouse-exception-code")
+                .and_then(|code| code.trim().parse().ok()),
+            tag: text(&parts.headers, "x-clickhouse-exception-tag").map(str::to_owned),
+            names_query: parts.headers.contains_key("x-clickhouse-query-id"),
+        };
+        let phase = first_phase(parts, &head);
+        Self { head, limits, phase, buffer: Buffer::default(), finished: None }
+    }
+
+    /// Takes the next bytes of the body.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.finished.is_some() {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Failure(_, excerpt) => excerpt.push(bytes),
+            Phase::Names | Phase::Types(_) | Phase::Rows(_) => self.buffer.push(bytes),
+            Phase::Broken(_) | Phase::Over => {}
+        }
+    }
+
+    /// The body has ended: at its end (`complete`), or because the connection broke or its chunks were cut.
+    pub fn finish(&mut self, complete: bool) {
+        self.finished.get_or_insert(complete);
+    }
+
+    /// The next event, if the bytes so far hold one. After the last event there is none.
+    pub fn poll_event(&mut self) -> Option<QueryEvent> {
+        loop {
+            match &mut self.phase {
+                Phase::Over => return None,
+                Phase::Broken(text) => {
+                    let event = QueryEvent::Broken(std::mem::take(text));
+                    return Some(self.end(event));
+                }
+                Phase::Failure(stage, excerpt) => {
+                    let complete = self.finished?;
+                    let event = failure::read(&self.head, *stage, excerpt, complete);
+                    return Some(self.end(event));
+                }
+                Phase::Names | Phase::Types(_) | Phase::Rows(_) => match self.poll_line() {
+                    Progress::Event(event) => return Some(event),
+                    Progress::Again => {}
+                    Progress::Wait => return None,
+                },
+            }
+        }
+    }
+
+    fn poll_line(&mut self) -> Progress {
+        // Every line is a JSON array. What is not, is an exception: with CR LF before its mark, or bare.
+        if self.buffer.rest().first().is_some_and(|first| *first != b'[') {
+            return self.fail_from(0);
+        }
+        let is_row = matches!(self.phase, Phase::Rows(_));
+        let longest = if is_row { self.limits.row_bytes } else { self.limits.row_bytes.max(HEADER_BYTES) };
+        let line_length = self.buffer.line_length();
+        if line_length.unwrap_or(self.buffer.rest().len()) > longest {
+            return self.end_with(if is_row {
+                QueryEvent::RowTooLong
+            } else {
+                QueryEvent::Broken(format!(
+                    "the names or types of the columns take more than {longest} bytes"
+                ))
+            });
+        }
+        match (line_length, self.finished) {
+            (Some(length), _) => self.read_line(length),
+            (None, Some(complete)) => self.read_tail(complete),
+            (None, None) => Progress::Wait,
+        }
+    }
+
+    fn read_line(&mut self, length: usize) -> Progress {
+        let line = self.buffer.rest().get(..length).unwrap_or_default();
+        // JSON has no bare CR: here the server broke off within a row.
+        if line.ends_with(b"\r") {
+            return self.fail_from(length + 1);
+        }
+        match &mut self.phase {
+            Phase::Names => {
+                let Some(names) = strings(line) else {
+                    return self.break_off("the names of the columns are not a list of strings");
+                };
+                self.buffer.pass(length + 1);
+                self.phase = Phase::Types(names);
+                Progress::Again
+            }
+            Phase::Types(names) => {
+                let Some(types) = strings(line).filter(|types| types.len() == names.len()) else {
+                    return self.break_off("the types of the columns do not match their names");
+                };
+                self.buffer.pass(length + 1);
+                let parsed = types.iter().map(|text| TypeName::parse(text)).collect();
+                let columns = std::mem::take(names).into_iter().zip(types);
+                let columns = columns.map(|(name, type_name)| Column { name, type_name }).collect();
+                self.phase = Phase::Rows(parsed);
+                Progress::Event(QueryEvent::Header(columns))
+            }
+            Phase::Rows(types) => {
+                if let Some(exception) = exception_in_place(line, types) {
+                    return self.end_with(QueryEvent::Exception(exception));
+                }
+                match encode_row(line, types) {
+                    Ok(row) => {
+                        self.buffer.pass(length + 1);
+                        Progress::Event(QueryEvent::Row(row))
+                    }
+                    Err(error) => match failure::bare_exception(line) {
+                        Some(start) => self.fail_from(start),
+                        None => self.break_off(&format!("a row cannot be read: {error}")),
+                    },
+                }
+            }
+            Phase::Failure(..) | Phase::Broken(_) | Phase::Over => Progress::Again,
+        }
+    }
+
+    /// The body has ended, and no whole line is left of it.
+    fn read_tail(&mut self, complete: bool) -> Progress {
+        let rest = self.buffer.rest();
+        let is_end = rest.is_empty() && complete && matches!(self.phase, Phase::Names | Phase::Rows(_));
+        let event = if is_end { Some(QueryEvent::End) } else { failure::read_interruption(&self.head, rest) };
+        self.end_with(event.unwrap_or_else(|| QueryEvent::Broken(ENDED_EARLY.to_owned())))
+    }
+
+    /// From this byte of what is left, the answer is about a failure.
+    fn fail_from(&mut self, start: usize) -> Progress {
+        let mut excerpt = Excerpt::default();
+        excerpt.push(self.buffer.rest().get(start..).unwrap_or_default());
+        self.phase = Phase::Failure(Stage::AfterRows, excerpt);
+        self.buffer = Buffer::default();
+        Progress::Again
+    }
+
+    fn break_off(&mut self, text: &str) -> Progress {
+        self.end_with(QueryEvent::Broken(text.to_owned()))
+    }
+
+    fn end_with(&mut self, event: QueryEvent) -> Progress {
+        Progress::Event(self.end(event))
+    }
+
+    fn end(&mut self, event: QueryEvent) -> QueryEvent {
+        self.phase = Phase::Over;
+        self.buffer = Buffer::default();
+        event
+    }
+}
+
+enum Progress {
+    Event(QueryEvent),
+    /// The state has changed; look again.
+    Again,
+    /// More bytes are needed.
+    Wait,
+}
+
+fn first_phase(parts: &Parts, head: &Head) -> Phase {
+    let encoding = parts.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Phase::Broken("the answer is compressed, which was not asked for".to_owned());
+    }
+    if head.status != StatusCode::OK || parts.headers.contains_key("x-clickhouse-exception-code") {
+        return Phase::Failure(Stage::Refused, Excerpt::default());
+    }
+    match text(&parts.headers, "x-clickhouse-format") {
+        Some(format) if format.eq_ignore_ascii_case(FORMAT) => Phase::Names,
+        Some(format) => {
+            let format: String = format.chars().take(60).collect();
+            Phase::Broken(format!("the answer is in the format {format}, and {FORMAT} was asked for"))
+        }
+        None => Phase::Failure(Stage::Unformatted, Excerpt::default()),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn strings(line: &[u8]) -> Option<Vec<String>> {
+    serde_json::from_str(&String::from_utf8_lossy(line)).ok()
+}
+
+/// An exception where a row should be, if it cannot be a row.
+fn exception_in_place(line: &[u8], types: &[TypeName]) -> Option<Exception> {
+    let may_be_row = matches!(types, [only] if only.may_be_text());
+    if may_be_row || !line.starts_with(b"[\"Code: ") {
+        return None;
+    }
+    let text = failure::exception_row(&String::from_utf8_lossy(line))?;
+    Some(Exception::parse(&text, None, false))
+}
