@@ -34,6 +34,7 @@ fn token(rng: &mut impl rand_core::CryptoRng) -> (TokenKeys, String) {
 
 fn service() -> Arc<Service> {
     let environment = [
+        ("MCP_TRANSPORT", "http"),
         ("MCP_ALLOW_JWE_AUTH", "true"),
         ("MCP_JWE_SECRET_KEY", "outer"),
         ("MCP_JWT_SECRET_KEY", "inner"),
@@ -49,7 +50,8 @@ fn service() -> Arc<Service> {
 /// Admission, identity, the checked and wrapped statement, the encoded query, its decoded answer, the reply.
 fn exchange(service: &Arc<Service>, env: &mut Env<'_>, head: &http::request::Parts) -> usize {
     let Admission::Read(admitted) = admit(env, service, head) else { return 0 };
-    let Step::Query(request, mut waiting) = begin(env, Inbound::Http(admitted, Bytes::from_static(BODY.as_bytes())))
+    let Step::Query(request, mut waiting) =
+        begin(env, Inbound::Http(admitted, Bytes::from_static(BODY.as_bytes())))
     else {
         return 0;
     };

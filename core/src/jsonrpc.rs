@@ -239,7 +239,10 @@ mod tests {
     #[test]
     fn an_id_keeps_its_type() {
         assert_eq!(result_text(&RequestId::Number(1), "{}"), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
-        assert_eq!(result_text(&RequestId::Text("1".into()), "{}"), r#"{"jsonrpc":"2.0","id":"1","result":{}}"#);
+        assert_eq!(
+            result_text(&RequestId::Text("1".into()), "{}"),
+            r#"{"jsonrpc":"2.0","id":"1","result":{}}"#
+        );
         let error = ErrorObject { code: PARSE_ERROR, message: "no".into(), data: None };
         assert!(!error_text(None, &error).contains("\"id\""));
     }

@@ -12,7 +12,8 @@ mod value;
 
 pub use exception::{Exception, RefusedSetting};
 pub use query::{
-    Column, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Scheme, Setting, Statement,
+    Column, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Scheme, Setting,
+    Statement,
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};

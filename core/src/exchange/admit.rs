@@ -102,7 +102,12 @@ fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judg
         Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }),
         Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }),
         Route::Mcp { token } => {
-            let caller = authenticate(env, service, &head.headers, token.as_ref().map(|token| token.expose().as_str()))?;
+            let caller = authenticate(
+                env,
+                service,
+                &head.headers,
+                token.as_ref().map(|token| token.expose().as_str()),
+            )?;
             check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
             Ok(Judged::Read(route, caller))
         }
@@ -154,7 +159,8 @@ pub(super) fn failure_answer(failure: &Failure, origin: Option<&str>) -> Respons
     let mut text = disclosure.text;
     text.push('\n');
     let mut answer = Response::new(Bytes::from(text));
-    *answer.status_mut() = StatusCode::from_u16(disclosure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        StatusCode::from_u16(disclosure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     if let Some(challenge) = disclosure.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
@@ -169,7 +175,8 @@ pub(super) fn failure_answer(failure: &Failure, origin: Option<&str>) -> Respons
 
 /// An answer with a JSON text, or 202 without one.
 pub(super) fn json_answer(status: u16, text: Option<String>, origin: Option<&str>) -> Response<Bytes> {
-    let status = if text.is_none() { StatusCode::ACCEPTED } else { StatusCode::from_u16(status).unwrap_or_default() };
+    let status =
+        if text.is_none() { StatusCode::ACCEPTED } else { StatusCode::from_u16(status).unwrap_or_default() };
     let mut answer = Response::new(Bytes::from(text.unwrap_or_default()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

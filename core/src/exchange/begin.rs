@@ -97,13 +97,16 @@ fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<Requ
         let stateless = declares_stateless(declared) || elements.iter().any(speaks_stateless);
         return batch(elements, revision, stateless).map(Post::Batch).map_err(|failure| (failure, None));
     }
-    let message = Message::parse(value).map_err(|Malformed { id, reason }| (Failure::Malformed(reason), id))?;
+    let message =
+        Message::parse(value).map_err(|Malformed { id, reason }| (Failure::Malformed(reason), id))?;
     let handshake = Era::Handshake(declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER));
     let stateless = declares_stateless(declared);
     let Message::Request { id, method, params } = &message else {
         return match message {
             // No request of ours can be open over stateless HTTP.
-            Message::Response { id, .. } if stateless => Err((Failure::Malformed("no response is awaited here"), Some(id))),
+            Message::Response { id, .. } if stateless => {
+                Err((Failure::Malformed("no response is awaited here"), Some(id)))
+            }
             Message::Response { .. } | Message::Notification { .. } | Message::Request { .. } => {
                 Ok(Post::One(message, handshake))
             }
@@ -166,7 +169,9 @@ fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Se
     }
     let message = match Message::parse(value) {
         Ok(message) => message,
-        Err(Malformed { id, reason }) => return refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), None),
+        Err(Malformed { id, reason }) => {
+            return refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), None);
+        }
     };
     match &message {
         Message::Notification { method, params } if method == "notifications/cancelled" => {
@@ -203,7 +208,9 @@ fn speaks_stateless(element: &Value) -> bool {
 
 fn batch(elements: Vec<Value>, revision: Revision, stateless: bool) -> Result<Batch, Failure> {
     if stateless || !revision.allows_batch() {
-        return Err(Failure::Batch("arrays of messages are not part of this revision: send one message at a time"));
+        return Err(Failure::Batch(
+            "arrays of messages are not part of this revision: send one message at a time",
+        ));
     }
     if elements.is_empty() {
         return Err(Failure::Batch("the array has no message"));
@@ -256,8 +263,7 @@ pub(super) fn failure_text(
     revision: Option<Revision>,
 ) -> (u16, String) {
     let disclosure = disclose(failure);
-    let status =
-        if revision.is_none_or(Revision::maps_errors_to_status) { disclosure.status } else { 200 };
+    let status = if revision.is_none_or(Revision::maps_errors_to_status) { disclosure.status } else { 200 };
     let error = disclosure.rpc.unwrap_or(ErrorObject {
         code: jsonrpc::INVALID_REQUEST,
         message: disclosure.text,

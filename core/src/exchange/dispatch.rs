@@ -39,7 +39,9 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
         Message::Request { id, method, params } => (id, method, params),
         // Nothing that a client may notify over HTTP has an effect here: a cancelled request is known by its
         // closed connection, and an id alone would let one caller stop another's work.
-        Message::Notification { .. } | Message::Response { .. } => return scene.deliver(env, 202, None, None),
+        Message::Notification { .. } | Message::Response { .. } => {
+            return scene.deliver(env, 202, None, None);
+        }
     };
     match (era, method.as_str()) {
         (Era::Handshake(_), "initialize") => initialize(env, scene, &id, &params),

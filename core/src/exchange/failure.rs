@@ -92,17 +92,20 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             Disclosure { allow: Some(allow), ..plain(405, format!("this path takes {allow} only")) }
         }
         Failure::Bearer(BearerError::Missing) => challenged(401, "", "a bearer token is needed"),
-        Failure::Bearer(error @ BearerError::Malformed) => challenged(400, "invalid_request", &error.to_string()),
+        Failure::Bearer(error @ BearerError::Malformed) => {
+            challenged(400, "invalid_request", &error.to_string())
+        }
         Failure::Token(error) => challenged(401, "invalid_token", error.public_reason()),
         // What may be impersonated is the operator's policy, and the caller has proved who they are: they may know.
         Failure::Policy(error @ (PolicyError::NoIdentity | PolicyError::EndpointWithoutLogin)) => {
             challenged(401, "invalid_token", &error.to_string())
         }
-        Failure::Policy(error @ (
-            PolicyError::Identity(_) | PolicyError::EmailNotVerified | PolicyError::Protocol | PolicyError::Tls
-        )) => {
-            plain(403, error.to_string())
-        }
+        Failure::Policy(
+            error @ (PolicyError::Identity(_)
+            | PolicyError::EmailNotVerified
+            | PolicyError::Protocol
+            | PolicyError::Tls),
+        ) => plain(403, error.to_string()),
         Failure::Head(error @ HeadError::NotAcceptable) => plain(406, error.to_string()),
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
         Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
@@ -126,12 +129,15 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::Params(reason) => rpc(200, jsonrpc::INVALID_PARAMS, reason.clone()),
         Failure::NoHandshake => {
-            let message = "send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)";
+            let message =
+                "send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)";
             rpc(400, jsonrpc::INVALID_PARAMS, message.into())
         }
-        Failure::SessionExpired => {
-            rpc(401, jsonrpc::TOKEN_EXPIRED, "the token of this session has expired: start it with a new one".into())
-        }
+        Failure::SessionExpired => rpc(
+            401,
+            jsonrpc::TOKEN_EXPIRED,
+            "the token of this session has expired: start it with a new one".into(),
+        ),
     }
 }
 
@@ -162,4 +168,116 @@ fn with_data(mut disclosure: Disclosure, data: Value) -> Disclosure {
 fn shortened(text: &str) -> String {
     let cut: String = text.chars().take(64).collect();
     if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{DenyList, ImpersonatedUser};
+
+    /// Every failure and all that leaves the process of it: a change here is a change of what strangers are told.
+    #[test]
+    fn what_is_told() {
+        let denied = ImpersonatedUser::parse("default", &DenyList::new("gateway", &[], &[])).unwrap_err();
+        let table = [
+            (Failure::Guard(GuardError::Host), "403 the Host header is not one of `server.allowed_hosts`"),
+            (Failure::Guard(GuardError::Origin), "403 the Origin is not one of `server.cors_origin`"),
+            (Failure::NoSuchPath, "404 there is nothing here: the MCP endpoint is /mcp"),
+            (Failure::Method { allow: "POST" }, "405 this path takes POST only | Allow: POST"),
+            (
+                Failure::Bearer(BearerError::Missing),
+                "401 a bearer token is needed | Bearer realm=\"housekey\"",
+            ),
+            (
+                Failure::Bearer(BearerError::Malformed),
+                "400 the Authorization header must stand there once, as text | Bearer realm=\"housekey\", \
+                 error=\"invalid_request\", error_description=\"the Authorization header must stand there once, as text\"",
+            ),
+            (Failure::Token(TokenError::NonExpiring), &told_of(&TokenError::NonExpiring)),
+            (
+                Failure::Policy(PolicyError::NoIdentity),
+                "401 the token names neither a username nor an identity (`email` or `sub`) | Bearer realm=\"housekey\", \
+                 error=\"invalid_token\", error_description=\"the token names neither a username nor an identity \
+                 ('email' or 'sub')\"",
+            ),
+            (
+                Failure::Policy(PolicyError::EndpointWithoutLogin),
+                "401 a token that names a host, port or protocol must bring its own username and password | Bearer \
+                 realm=\"housekey\", error=\"invalid_token\", error_description=\"a token that names a host, port or \
+                 protocol must bring its own username and password\"",
+            ),
+            (Failure::Policy(PolicyError::Identity(denied.clone())), &format!("403 {denied}")),
+            (Failure::Policy(PolicyError::EmailNotVerified), "403 the token's `email` is not verified"),
+            (
+                Failure::Policy(PolicyError::Protocol),
+                "403 the token's `protocol` is not supported: only \"http\" is",
+            ),
+            (
+                Failure::Policy(PolicyError::Tls),
+                "403 the token's TLS files and `tls_insecure_skip_verify` are not supported",
+            ),
+            (
+                Failure::Head(HeadError::NotAcceptable),
+                "406 Accept must allow application/json or text/event-stream",
+            ),
+            (Failure::Head(HeadError::UnsupportedMediaType), "415 Content-Type must be application/json"),
+            (Failure::Head(HeadError::TooLarge(9)), "413 the body may have 9 bytes at most"),
+            (Failure::BodyTooLarge(9), "413 the body may have 9 bytes at most"),
+            (Failure::NotJson, "400 -32700 the body is not JSON"),
+            (Failure::Malformed("x"), "400 -32600 x"),
+            (Failure::Batch("x"), "400 -32600 x"),
+            (
+                Failure::Meta(MetaError::Version),
+                "400 -32602 `params._meta` must say `io.modelcontextprotocol/protocolVersion`, a string such as \
+                 \"2026-07-28\"",
+            ),
+            (
+                Failure::Mismatch(MismatchError::Missing("mcp-method")),
+                "400 -32020 the header mcp-method is missing",
+            ),
+            (
+                Failure::Version { requested: "1".into() },
+                "400 -32022 the protocol version \"1\" is not supported {\"requested\":\"1\",\"supported\":[\"2026-07-28\"]}",
+            ),
+            (
+                Failure::NoSuchMethod("a\n".repeat(99)),
+                &format!("404 -32601 there is no method {:?}…", "a\n".repeat(32)),
+            ),
+            (Failure::NoSuchTool("x".into()), "200 -32602 there is no tool \"x\""),
+            (Failure::Params("x".into()), "200 -32602 x"),
+            (
+                Failure::NoHandshake,
+                "400 -32602 send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)",
+            ),
+            (
+                Failure::SessionExpired,
+                "401 401 the token of this session has expired: start it with a new one",
+            ),
+        ];
+        for (failure, wanted) in table {
+            assert_eq!(told(&disclose(&failure)), wanted, "{failure:?}");
+        }
+    }
+
+    fn told_of(error: &TokenError) -> String {
+        let reason = error.public_reason();
+        format!(
+            "401 {reason} | Bearer realm=\"housekey\", error=\"invalid_token\", error_description=\"{}\"",
+            reason.replace('`', "'")
+        )
+    }
+
+    fn told(disclosure: &Disclosure) -> String {
+        let mut text = disclosure.status.to_string();
+        match &disclosure.rpc {
+            Some(error) => {
+                text.push_str(&format!(" {} {}", error.code, error.message));
+                text.extend(error.data.iter().map(|data| format!(" {data}")));
+            }
+            None => text.push_str(&format!(" {}", disclosure.text)),
+        }
+        text.extend(disclosure.challenge.iter().map(|challenge| format!(" | {challenge}")));
+        text.extend(disclosure.allow.iter().map(|allow| format!(" | Allow: {allow}")));
+        text
+    }
 }

@@ -26,7 +26,10 @@ static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
 });
 
 fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
-    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment = std::iter::once(&("MCP_TRANSPORT", "http"))
+        .chain(variables)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let sources = Sources { document: None, environment, flags: Vec::new() };
     let loaded = config::load(Host::Native, &sources, &|_| Err(String::new())).ok()?;
     Service::new(loaded.config, Table::product(), Host::Native).ok()
@@ -48,7 +51,12 @@ pub fn check(data: &[u8]) {
     let admission = admit(&mut world.env(), service, &parts);
     let admitted = match admission {
         Admission::Answer(answer) => {
-            assert!(!closed || !answer.status().is_success() || parts.uri.path().len() > 1 || parts.method == "OPTIONS");
+            assert!(
+                !closed
+                    || !answer.status().is_success()
+                    || parts.uri.path().len() > 1
+                    || parts.method == "OPTIONS"
+            );
             return;
         }
         Admission::Read(admitted) => admitted,

@@ -28,7 +28,9 @@ pub(super) fn alive(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
 /// Begins the answer of `/health`. With tokens there is no login to try: each request brings its own.
 pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Step {
     if scene.service.keys.is_some() {
-        let Surface::Http { origin } = &scene.surface else { return Step::Done(scene.reply(404, None, None)) };
+        let Surface::Http { origin } = &scene.surface else {
+            return Step::Done(scene.reply(404, None, None));
+        };
         let details = [("auth", "per_request_credentials")];
         return Step::Done(Reply::Http(report(200, env.now, "healthy", &details, origin.as_deref())));
     }
@@ -56,8 +58,15 @@ pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Respo
     }
 }
 
-fn report(status: u16, now: UnixTime, word: &str, details: &[(&str, &str)], origin: Option<&str>) -> Response<Bytes> {
-    let mut body = json!({ "status": word, "timestamp": now.rfc3339(), "version": env!("CARGO_PKG_VERSION") });
+fn report(
+    status: u16,
+    now: UnixTime,
+    word: &str,
+    details: &[(&str, &str)],
+    origin: Option<&str>,
+) -> Response<Bytes> {
+    let mut body =
+        json!({ "status": word, "timestamp": now.rfc3339(), "version": env!("CARGO_PKG_VERSION") });
     if let Value::Object(members) = &mut body {
         members.extend(details.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
     }
@@ -69,7 +78,8 @@ struct Probe;
 
 impl Task for Probe {
     fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep {
-        let Ok(statement) = ReadOnlySql::parse("SELECT 1", &Rules { allowed_settings: &[], max_length: 64 }) else {
+        let Ok(statement) = ReadOnlySql::parse("SELECT 1", &Rules { allowed_settings: &[], max_length: 64 })
+        else {
             return ToolStep::Done(CallResult::Failed(String::new()));
         };
         let access = &call.access;
@@ -98,7 +108,8 @@ impl Task for Probe {
             Moment::Queried(outcome) => matches!(outcome, Outcome::Rows { .. }),
             Moment::Fetched(_) | Moment::Answered(_) | Moment::Woken => false,
         };
-        let result = if well { CallResult::Structured("{}".into()) } else { CallResult::Failed(String::new()) };
+        let result =
+            if well { CallResult::Structured("{}".into()) } else { CallResult::Failed(String::new()) };
         ToolStep::Done(result)
     }
 }

@@ -42,11 +42,8 @@ impl Service {
     /// A service of these tools under this configuration.
     pub fn new(config: Config, tools: Table, host: Host) -> Result<Arc<Self>, StartError> {
         let jwe = &config.server.jwe;
-        let keys = if jwe.enabled {
-            Some(TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?)
-        } else {
-            None
-        };
+        let keys =
+            if jwe.enabled { Some(TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?) } else { None };
         let life = LifePolicy {
             leeway_seconds: jwe.leeway,
             allow_non_expiring: jwe.allow_non_expiring,

@@ -75,7 +75,8 @@ pub fn static_caller(config: &Config) -> Caller {
 
 /// The caller that a token's claims make.
 pub fn token_caller(config: &Config, deny: &DenyList, claims: &Claims) -> Result<Caller, PolicyError> {
-    let names_tls_files = claims.tls_ca_cert.is_some() || claims.tls_client_cert.is_some() || claims.tls_client_key.is_some();
+    let names_tls_files =
+        claims.tls_ca_cert.is_some() || claims.tls_client_cert.is_some() || claims.tls_client_key.is_some();
     if names_tls_files || claims.tls_insecure_skip_verify == Some(true) {
         return Err(PolicyError::Tls);
     }

@@ -31,7 +31,9 @@ pub enum MetaError {
     #[error("`params._meta` must say `{CLIENT_CAPABILITIES_KEY}`, an object; `{{}}` will do")]
     Capabilities,
     /// The log level is not one of the eight.
-    #[error("`{LOG_LEVEL_KEY}` must be one of debug, info, notice, warning, error, critical, alert, emergency")]
+    #[error(
+        "`{LOG_LEVEL_KEY}` must be one of debug, info, notice, warning, error, critical, alert, emergency"
+    )]
     LogLevel,
 }
 
@@ -97,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_progress_token_is_a_string_or_an_integer() {
-        for (token, taken) in [(json!("a"), true), (json!(7), true), (json!(1.5), false), (json!({}), false)] {
+        for (token, taken) in [(json!("a"), true), (json!(7), true), (json!(1.5), false), (json!({}), false)]
+        {
             let params = json!({ "_meta": { "progressToken": token.clone() } });
             assert_eq!(progress_token(params.as_object().unwrap()), taken.then_some(token));
         }

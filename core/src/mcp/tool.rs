@@ -127,7 +127,8 @@ mod tests {
             assert_eq!(tool.get("outputSchema").is_some(), revision >= Revision::V2025_06_18);
             assert_eq!(tool.get("title").is_some(), revision >= Revision::V2025_06_18);
             let result: Value =
-                serde_json::from_str(&CallResult::Structured(r#"{"a":1.0}"#.into()).to_json_text(revision)).unwrap();
+                serde_json::from_str(&CallResult::Structured(r#"{"a":1.0}"#.into()).to_json_text(revision))
+                    .unwrap();
             assert_eq!(result["content"][0]["text"], r#"{"a":1.0}"#);
             assert_eq!(result.get("structuredContent").is_some(), revision >= Revision::V2025_06_18);
             assert_eq!(result.get("resultType").is_some(), revision >= Revision::V2026_07_28);

@@ -18,7 +18,8 @@ const MOST_ATTEMPTS: u64 = 12;
 /// The tool.
 pub struct ExecuteQuery;
 
-static DEFINITION: LazyLock<Definition> = LazyLock::new(|| Definition {
+static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
+    Definition {
     name: "execute_query".into(),
     title: "Execute SQL Query".into(),
     description: "Runs one read-only ClickHouse SQL statement (SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN) with \
@@ -74,6 +75,7 @@ static DEFINITION: LazyLock<Definition> = LazyLock::new(|| Definition {
         "additionalProperties": false
     })),
     hints: Hints { read_only: true, destructive: false, idempotent: true, open_world: false },
+}
 });
 
 impl Tool for ExecuteQuery {
@@ -168,7 +170,9 @@ impl Asked {
     fn notes(&self, call: &Call) -> Vec<String> {
         let dropped = self.parse_sql(call).ok().and_then(|sql| sql.dropped_format().map(str::to_owned));
         dropped
-            .map(|format| format!("The clause FORMAT {format} was dropped: results always come in this shape."))
+            .map(|format| {
+                format!("The clause FORMAT {format} was dropped: results always come in this shape.")
+            })
             .into_iter()
             .collect()
     }

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::Call;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, QueryRequest, ReadLimits, RefusedSetting, RowLimits, RunAs, Setting, Statement,
+    Exception, FORMAT_SETTINGS, QueryRequest, ReadLimits, RefusedSetting, RowLimits, RunAs, Setting,
+    Statement,
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals};
@@ -27,7 +28,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Plans a statement of a tool for the caller of a call. `limit` lowers the operator's cap on rows.
-    pub(super) fn new(env: &mut Env<'_>, call: &Call, tool: &str, statement: Statement, limit: Option<u64>) -> Self {
+    pub(super) fn new(
+        env: &mut Env<'_>,
+        call: &Call,
+        tool: &str,
+        statement: Statement,
+        limit: Option<u64>,
+    ) -> Self {
         let (config, access) = (&call.config, &call.access);
         let rows = [config.clickhouse.max_result_rows, access.limit, limit].into_iter().flatten().min();
         let bytes = config.clickhouse.max_result_bytes;

@@ -56,7 +56,9 @@ impl Guard {
         let Some(named) = named.filter(|_| hosts.next().is_none()) else { return Err(GuardError::Host) };
         let name = without_port(named);
         let good = (self.loopback_hosts && is_loopback(name))
-            || self.hosts.iter().any(|host| host == "*" || host.eq_ignore_ascii_case(named) || host.eq_ignore_ascii_case(name));
+            || self.hosts.iter().any(|host| {
+                host == "*" || host.eq_ignore_ascii_case(named) || host.eq_ignore_ascii_case(name)
+            });
         if good { Ok(()) } else { Err(GuardError::Host) }
     }
 
@@ -109,19 +111,37 @@ mod tests {
             origins: vec!["https://app.example.com".into()],
             loopback_origins: true,
         };
-        for host in ["localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "LOCALHOST", "mcp.example.com:443"] {
+        for host in
+            ["localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "LOCALHOST", "mcp.example.com:443"]
+        {
             assert_eq!(guard.check(&headers(host, None), None), Ok(None), "{host}");
         }
-        for host in ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com", "evil.com:8080", "[::2]", ""] {
+        for host in
+            ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com", "evil.com:8080", "[::2]", ""]
+        {
             assert_eq!(guard.check(&headers(host, None), None), Err(GuardError::Host), "{host}");
         }
-        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:5", "https://app.example.com"] {
-            assert_eq!(guard.check(&headers("localhost", Some(origin)), None), Ok(Some(origin.into())), "{origin}");
-        }
         for origin in
-            ["null", "http://evil.example.com", "http://localhost.evil.com", "https://app.example.com:444", "file://localhost"]
+            ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:5", "https://app.example.com"]
         {
-            assert_eq!(guard.check(&headers("localhost", Some(origin)), None), Err(GuardError::Origin), "{origin}");
+            assert_eq!(
+                guard.check(&headers("localhost", Some(origin)), None),
+                Ok(Some(origin.into())),
+                "{origin}"
+            );
+        }
+        for origin in [
+            "null",
+            "http://evil.example.com",
+            "http://localhost.evil.com",
+            "https://app.example.com:444",
+            "file://localhost",
+        ] {
+            assert_eq!(
+                guard.check(&headers("localhost", Some(origin)), None),
+                Err(GuardError::Origin),
+                "{origin}"
+            );
         }
     }
 

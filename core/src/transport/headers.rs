@@ -67,7 +67,10 @@ fn accepts_our_answers(headers: &HeaderMap) -> bool {
     }
     ranges.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
         let range = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(range.as_str(), "*/*" | "application/*" | "application/json" | "text/*" | "text/event-stream")
+        matches!(
+            range.as_str(),
+            "*/*" | "application/*" | "application/json" | "text/*" | "text/event-stream"
+        )
     })
 }
 
@@ -113,7 +116,12 @@ pub fn check_standard(
     }
 }
 
-fn require(headers: &HeaderMap, name: &'static str, wanted: &str, encoded: bool) -> Result<(), MismatchError> {
+fn require(
+    headers: &HeaderMap,
+    name: &'static str,
+    wanted: &str,
+    encoded: bool,
+) -> Result<(), MismatchError> {
     let value = single(headers, name)?.ok_or(MismatchError::Missing(name))?;
     let matches = match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(base64) if encoded => {
@@ -176,14 +184,23 @@ mod tests {
         for (entries, wanted) in [
             (vec![version, method, (NAME, " execute_query\t")], Ok(())),
             (vec![version, method, (NAME, "=?base64?ZXhlY3V0ZV9xdWVyeQ==?=")], Ok(())),
-            (vec![version, method, (NAME, "=?base64?ZXhlY3V0ZV9xdWVyeQ?=")], Err(MismatchError::Undecodable(NAME))),
+            (
+                vec![version, method, (NAME, "=?base64?ZXhlY3V0ZV9xdWVyeQ?=")],
+                Err(MismatchError::Undecodable(NAME)),
+            ),
             (vec![version, method, (NAME, "=?base64?_w==?=")], Err(MismatchError::Undecodable(NAME))),
             (vec![version, method, (NAME, "=?base64?/w==?=")], Err(MismatchError::Undecodable(NAME))),
             (vec![version, method, (NAME, "=?base64?eA==")], Err(MismatchError::Different(NAME))),
             (vec![version, method, (NAME, "other")], Err(MismatchError::Different(NAME))),
             (vec![version, method], Err(MismatchError::Missing(NAME))),
-            (vec![version, method, (NAME, "execute_query"), (NAME, "other")], Err(MismatchError::Repeated(NAME))),
-            (vec![version, (METHOD, "TOOLS/CALL"), (NAME, "execute_query")], Err(MismatchError::Different(METHOD))),
+            (
+                vec![version, method, (NAME, "execute_query"), (NAME, "other")],
+                Err(MismatchError::Repeated(NAME)),
+            ),
+            (
+                vec![version, (METHOD, "TOOLS/CALL"), (NAME, "execute_query")],
+                Err(MismatchError::Different(METHOD)),
+            ),
             (vec![version], Err(MismatchError::Missing(METHOD))),
             (vec![method], Err(MismatchError::Missing(PROTOCOL_VERSION))),
             (vec![(PROTOCOL_VERSION, "2025-11-25"), method], Err(MismatchError::Different(PROTOCOL_VERSION))),
@@ -198,9 +215,12 @@ mod tests {
 
     #[test]
     fn unknown_versions_are_answered_the_stateless_way() {
-        for (version, stateless) in
-            [(None, false), (Some("2025-11-25"), false), (Some("2026-07-28"), true), (Some("1999-01-01"), true)]
-        {
+        for (version, stateless) in [
+            (None, false),
+            (Some("2025-11-25"), false),
+            (Some("2026-07-28"), true),
+            (Some("1999-01-01"), true),
+        ] {
             assert_eq!(declares_stateless(version), stateless, "{version:?}");
         }
     }

@@ -4,9 +4,11 @@
 pub fn head() -> http::Response<()> {
     let mut head = http::Response::new(());
     let headers = head.headers_mut();
-    for (name, value) in
-        [("content-type", "text/event-stream"), ("cache-control", "no-cache, no-transform"), ("x-accel-buffering", "no")]
-    {
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache, no-transform"),
+        ("x-accel-buffering", "no"),
+    ] {
         headers.insert(name, http::HeaderValue::from_static(value));
     }
     head

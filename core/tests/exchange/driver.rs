@@ -9,8 +9,8 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest, Row};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, FetchFailure, FetchRequest, Flow, Inbound, Reply, ServerRequest, Service, Session, Step, admit,
-    begin,
+    Admission, FetchFailure, FetchRequest, Flow, Inbound, Reply, ServerRequest, Service, Session, Step,
+    admit, begin,
 };
 use housekey_core::facts::{Document, Facts};
 use housekey_core::time::UnixTime;
@@ -19,7 +19,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 /// Randomness that counts, so that a run can be repeated.
-pub struct Counting(pub u64);
+pub(crate) struct Counting(pub(crate) u64);
 
 impl TryRng for Counting {
     type Error = Infallible;
@@ -44,7 +44,7 @@ impl TryRng for Counting {
 impl TryCryptoRng for Counting {}
 
 /// One thing that the world does when it is asked.
-pub enum World {
+pub(crate) enum World {
     /// Answers a query with these events.
     Rows(Vec<QueryEvent>),
     /// Answers a fetch.
@@ -57,7 +57,7 @@ pub enum World {
 
 /// What was asked of the world.
 #[derive(Debug)]
-pub enum Asked {
+pub(crate) enum Asked {
     Query(Box<QueryRequest>),
     Fetch(FetchRequest),
     Ask(ServerRequest),
@@ -65,32 +65,37 @@ pub enum Asked {
 }
 
 /// A server whose world is a script.
-pub struct Scripted {
-    pub service: Arc<Service>,
-    pub facts: Facts,
-    pub now: UnixTime,
-    pub rng: Counting,
-    pub script: VecDeque<World>,
+pub(crate) struct Scripted {
+    pub(crate) service: Arc<Service>,
+    pub(crate) facts: Facts,
+    pub(crate) now: UnixTime,
+    pub(crate) rng: Counting,
+    pub(crate) script: VecDeque<World>,
     /// What was asked, in order.
-    pub asked: Vec<Asked>,
+    pub(crate) asked: Vec<Asked>,
     /// What was sent before the reply.
-    pub sent: Vec<String>,
+    pub(crate) sent: Vec<String>,
 }
 
 /// A configuration of these variables.
-pub fn service(variables: &[(&str, &str)], tools: Table) -> Arc<Service> {
-    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+pub(crate) fn service(variables: &[(&str, &str)], tools: Table) -> Arc<Service> {
+    // Over HTTP unless the variables say otherwise: a later value of the same name wins.
+    let environment = std::iter::once(&("MCP_TRANSPORT", "http"))
+        .chain(variables)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let sources = Sources { document: None, environment, flags: Vec::new() };
-    let loaded = config::load(Host::Native, &sources, &|_| Err("no files here".into())).expect("a configuration");
+    let loaded =
+        config::load(Host::Native, &sources, &|_| Err("no files here".into())).expect("a configuration");
     Service::new(loaded.config, tools, Host::Native).expect("a service")
 }
 
 impl Scripted {
-    pub fn new(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
         Self::with_tools(variables, Table::product())
     }
 
-    pub fn with_tools(variables: &[(&str, &str)], tools: Table) -> Self {
+    pub(crate) fn with_tools(variables: &[(&str, &str)], tools: Table) -> Self {
         Self {
             service: service(variables, tools),
             facts: Facts::default(),
@@ -102,12 +107,12 @@ impl Scripted {
         }
     }
 
-    pub fn env(&mut self) -> Env<'_> {
+    pub(crate) fn env(&mut self) -> Env<'_> {
         Env { now: self.now, rng: &mut self.rng, facts: &self.facts }
     }
 
     /// A request over HTTP, whole.
-    pub fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
+    pub(crate) fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
         let (head, body) = request.into_parts();
         let service = Arc::clone(&self.service);
         let admitted = match admit(&mut self.env(), &service, &head) {
@@ -122,8 +127,12 @@ impl Scripted {
     }
 
     /// A line of a stream.
-    pub fn line(&mut self, line: &str, session: &mut Session) -> Reply {
-        let inbound = Inbound::Line(Arc::clone(&self.service), Bytes::copy_from_slice(line.as_bytes()), session.clone());
+    pub(crate) fn line(&mut self, line: &str, session: &mut Session) -> Reply {
+        let inbound = Inbound::Line(
+            Arc::clone(&self.service),
+            Bytes::copy_from_slice(line.as_bytes()),
+            session.clone(),
+        );
         let step = begin(&mut self.env(), inbound);
         let reply = self.drive(step);
         if let Reply::Lines { session: Some(changed), .. } = &reply {
@@ -138,7 +147,9 @@ impl Scripted {
                 Step::Done(reply) => return reply,
                 Step::Query(request, mut waiting) => {
                     self.asked.push(Asked::Query(request));
-                    let Some(World::Rows(events)) = self.script.pop_front() else { panic!("no rows in the script") };
+                    let Some(World::Rows(events)) = self.script.pop_front() else {
+                        panic!("no rows in the script")
+                    };
                     for event in events {
                         match waiting.accept(&mut self.env(), event) {
                             Flow::Continue => {}
@@ -165,7 +176,9 @@ impl Scripted {
                 }
                 Step::Wait(until, waiting) => {
                     self.asked.push(Asked::Wait(until));
-                    let Some(World::Moment) = self.script.pop_front() else { panic!("no moment in the script") };
+                    let Some(World::Moment) = self.script.pop_front() else {
+                        panic!("no moment in the script")
+                    };
                     self.now = until;
                     waiting.resume(&mut self.env())
                 }
@@ -174,7 +187,7 @@ impl Scripted {
     }
 
     /// The queries that were asked.
-    pub fn queries(&self) -> Vec<&QueryRequest> {
+    pub(crate) fn queries(&self) -> Vec<&QueryRequest> {
         self.asked
             .iter()
             .filter_map(|asked| match asked {
@@ -186,7 +199,7 @@ impl Scripted {
 }
 
 /// The events of an answer with one UInt8 column.
-pub fn rows(values: &[u8]) -> World {
+pub(crate) fn rows(values: &[u8]) -> World {
     let header = vec![Column { name: "n".into(), type_name: "UInt8".into() }];
     let mut events = vec![QueryEvent::Header(header)];
     events.extend(values.iter().map(|value| QueryEvent::Row(Row(format!("[{value}]")))));
@@ -195,8 +208,7 @@ pub fn rows(values: &[u8]) -> World {
 }
 
 /// A POST of a stateless request with all its headers.
-pub fn stateless(method: &str, mut params: Value) -> http::request::Builder {
-    params["_meta"] = serde_json::json!({});
+pub(crate) fn stateless(method: &str, params: &Value) -> http::request::Builder {
     let builder = http::Request::post("/mcp")
         .header("host", "localhost:8080")
         .header("content-type", "application/json")
@@ -210,7 +222,7 @@ pub fn stateless(method: &str, mut params: Value) -> http::request::Builder {
 }
 
 /// The body of a stateless request.
-pub fn stateless_body(id: i64, method: &str, mut params: Value) -> String {
+pub(crate) fn stateless_body(id: i64, method: &str, mut params: Value) -> String {
     params["_meta"] = serde_json::json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -219,8 +231,9 @@ pub fn stateless_body(id: i64, method: &str, mut params: Value) -> String {
 }
 
 /// A POST of a message of the revisions with a handshake.
-pub fn post(version: &str, body: &'static str) -> http::Request<&'static str> {
-    let mut builder = http::Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
+pub(crate) fn post(version: &str, body: &'static str) -> http::Request<&'static str> {
+    let mut builder =
+        http::Request::post("/mcp").header("host", "127.0.0.1").header("content-type", "application/json");
     if !version.is_empty() {
         builder = builder.header("mcp-protocol-version", version);
     }
@@ -228,6 +241,6 @@ pub fn post(version: &str, body: &'static str) -> http::Request<&'static str> {
 }
 
 /// The body of an answer as JSON.
-pub fn json(answer: &http::Response<Bytes>) -> Value {
+pub(crate) fn json(answer: &http::Response<Bytes>) -> Value {
     serde_json::from_slice(answer.body()).unwrap_or_else(|_| panic!("JSON, not {:?}", answer.body()))
 }

@@ -53,7 +53,10 @@ fn a_person_is_impersonated_by_the_gateway() {
     assert_eq!(username, "gateway");
     let RunAs::ExecuteAs(user) = &query.run_as else { panic!("EXECUTE AS") };
     assert_eq!(user.as_str(), "o'brien@example.com");
-    assert!(query.settings.iter().all(|setting| setting.name != "readonly"), "it would stop EXECUTE AS itself");
+    assert!(
+        query.settings.iter().all(|setting| setting.name != "readonly"),
+        "it would stop EXECUTE AS itself"
+    );
     assert!(query.inner_readonly);
     let comment = query.settings.iter().find(|setting| setting.name == "log_comment").unwrap();
     assert!(comment.value.contains("o'brien@example.com"));
@@ -63,7 +66,8 @@ fn a_person_is_impersonated_by_the_gateway() {
 fn a_token_with_a_login_uses_it_and_nothing_of_the_operators() {
     let mut server = Scripted::new(SECURE);
     server.script.push_back(rows(&[1]));
-    let claims = Claims { username: Some("carol".into()), email: Some("bob@example.com".into()), ..Claims::default() };
+    let claims =
+        Claims { username: Some("carol".into()), email: Some("bob@example.com".into()), ..Claims::default() };
     ask(&mut server, &token(claims));
     let query = server.queries()[0];
     let wanted = Credential::Password { username: "carol".into(), password: Secret::from("") };
@@ -97,7 +101,11 @@ fn tokens_that_grant_nothing_never_reach_clickhouse() {
         ("a host alone", Claims { host: here(), ..person("alice") }, 401),
         ("a port alone", Claims { port: NonZero::new(1), ..person("alice") }, 401),
         ("a host and a user", Claims { host: here(), username: Some("u".into()), ..Claims::default() }, 401),
-        ("a host and a password", Claims { host: here(), password: Some(Secret::from("p")), ..person("alice") }, 401),
+        (
+            "a host and a password",
+            Claims { host: here(), password: Some(Secret::from("p")), ..person("alice") },
+            401,
+        ),
         ("TLS alone", Claims { tls_enabled: Some(true), ..person("alice") }, 401),
         ("default", person("default"), 403),
         ("the gateway", person("gateway"), 403),
@@ -127,12 +135,18 @@ fn no_token_or_a_bad_one_is_challenged() {
         let answer = ask(&mut server, bad);
         assert_eq!(answer.status(), 401);
         let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
-        assert!(challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""), "{challenge}");
+        assert!(
+            challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""),
+            "{challenge}"
+        );
     }
     let bare = http::Request::post("/mcp").header("content-type", "application/json").body(CALL).unwrap();
     let answer = server.http(bare);
     assert_eq!(answer.status(), 401);
-    assert!(!answer.headers()["www-authenticate"].to_str().unwrap().contains("error="), "RFC 6750 section 3.1");
+    assert!(
+        !answer.headers()["www-authenticate"].to_str().unwrap().contains("error="),
+        "RFC 6750 section 3.1"
+    );
     assert!(server.asked.is_empty());
 }
 
@@ -142,10 +156,12 @@ fn a_token_may_stand_in_the_path() {
     let token = token(person("alice"));
     for path in [format!("/{token}"), format!("/{token}/mcp"), format!("/{token}/http")] {
         server.script.push_back(rows(&[1]));
-        let request = http::Request::post(&path).header("content-type", "application/json").body(CALL).unwrap();
+        let request =
+            http::Request::post(&path).header("content-type", "application/json").body(CALL).unwrap();
         assert_eq!(server.http(request).status(), 200);
     }
-    let request = http::Request::post("/livez/x").header("content-type", "application/json").body(CALL).unwrap();
+    let request =
+        http::Request::post("/livez/x").header("content-type", "application/json").body(CALL).unwrap();
     assert_eq!(server.http(request).status(), 404);
 }
 
@@ -154,10 +170,12 @@ fn claims_only_ever_narrow() {
     let mut server = Scripted::new(SECURE);
     for (limit, time, asked_rows, asked_time) in [(5, 7, "6", "7"), (100_000, 100_000, "501", "600")] {
         server.script.push_back(rows(&[1]));
-        let claims = Claims { limit: NonZero::new(limit), max_execution_time: NonZero::new(time), ..person("alice") };
+        let claims =
+            Claims { limit: NonZero::new(limit), max_execution_time: NonZero::new(time), ..person("alice") };
         ask(&mut server, &token(claims));
         let query = *server.queries().last().unwrap();
-        let value = |name: &str| query.settings.iter().find(|setting| setting.name == name).unwrap().value.clone();
+        let value =
+            |name: &str| query.settings.iter().find(|setting| setting.name == name).unwrap().value.clone();
         assert_eq!((value("limit").as_str(), value("max_execution_time").as_str()), (asked_rows, asked_time));
     }
 }
@@ -171,12 +189,16 @@ fn a_line_based_stream_is_bound_to_its_token() {
     assert!(service.open_session(&mut without.env()).is_err(), "no token, no start");
 
     variables.push(("MCP_TOKEN", &alice));
+    variables.push(("MCP_TRANSPORT", "stdio"));
     let mut server = Scripted::new(&variables);
     let service = server.service.clone();
     let mut session = service.open_session(&mut server.env()).unwrap();
     let early = server.line(CALL, &mut session);
     assert!(format!("{early:?}").contains("-32602"), "{early:?}");
-    server.line(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#, &mut session);
+    server.line(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#,
+        &mut session,
+    );
     server.script.push_back(rows(&[1]));
     let reply = server.line(CALL, &mut session);
     assert!(format!("{reply:?}").contains("structuredContent"), "{reply:?}");

@@ -39,9 +39,10 @@ impl Task for Pausing {
                 },
                 state,
             ),
-            Some("ask") => {
-                ToolStep::Ask(ServerRequest { method: "elicitation/create", params: json!({ "message": "?" }) }, state)
-            }
+            Some("ask") => ToolStep::Ask(
+                ServerRequest { method: "elicitation/create", params: json!({ "message": "?" }) },
+                state,
+            ),
             _ => ToolStep::Wait(env.now.after(Duration::from_secs(5)), state),
         }
     }
@@ -88,7 +89,8 @@ fn a_fetched_document_becomes_a_fact() {
         let answer = json(&server.http(call("fetch")));
         assert_eq!(answer["result"]["structuredContent"], json!({ "bytes": 2 }));
     }
-    assert_eq!(server.asked.len(), 1, "the second call knew it");
+    let [Asked::Fetch(request)] = &server.asked[..] else { panic!("one fetch: the second call knew it") };
+    assert_eq!(request.purpose, "a test");
     server.now = server.now.after(Duration::from_secs(61));
     server.script.push_back(World::Document(Err(FetchFailure::Status(503))));
     assert_eq!(json(&server.http(call("fetch")))["result"]["isError"], true);
@@ -100,6 +102,7 @@ fn a_question_is_answered_or_declined() {
     server.script.push_back(World::Answer(Some(json!({ "action": "accept" }))));
     let answer = json(&server.http(call("ask")));
     assert_eq!(answer["result"]["structuredContent"]["answer"]["action"], "accept");
+    assert!(matches!(&server.asked[..], [Asked::Ask(question)] if question.params["message"] == "?"));
     server.script.push_back(World::Answer(None));
     let answer = json(&server.http(call("ask")));
     assert!(answer["result"]["structuredContent"]["answer"].is_null());
@@ -131,9 +134,13 @@ fn progress_is_sent_when_asked_for_and_only_ever_rises() {
     ];
     server.script.push_back(World::Rows(events));
     server.http(post("2025-06-18", body));
-    let sent: Vec<serde_json::Value> = server.sent.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    let sent: Vec<serde_json::Value> =
+        server.sent.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
     assert_eq!(sent.len(), 2);
-    assert_eq!(sent[1]["params"], json!({ "progressToken": "t", "progress": 5, "total": 10, "message": "5 rows read" }));
+    assert_eq!(
+        sent[1]["params"],
+        json!({ "progressToken": "t", "progress": 5, "total": 10, "message": "5 rows read" })
+    );
 }
 
 #[test]

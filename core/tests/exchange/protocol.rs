@@ -6,7 +6,7 @@ use crate::driver::{Scripted, json, post, rows, stateless, stateless_body};
 
 fn call(id: i64, server: &mut Scripted, method: &str, params: Value) -> http::Response<bytes::Bytes> {
     let body = stateless_body(id, method, params.clone());
-    server.http(stateless(method, params).body(body.as_str()).unwrap())
+    server.http(stateless(method, &params).body(body.as_str()).unwrap())
 }
 
 #[test]
@@ -73,14 +73,18 @@ fn incomplete_meta_outranks_a_mismatch_which_outranks_the_version() {
         assert_eq!(json(&answer)["id"], 9);
     }
     let answer = server.http(request("2099-01-01").body(body("2099-01-01", true).as_str()).unwrap());
-    assert_eq!(json(&answer)["error"]["data"], json!({ "supported": ["2026-07-28"], "requested": "2099-01-01" }));
+    assert_eq!(
+        json(&answer)["error"]["data"],
+        json!({ "supported": ["2026-07-28"], "requested": "2099-01-01" })
+    );
 }
 
 #[test]
 fn a_header_alone_selects_the_era() {
     let mut server = Scripted::new(&[]);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let initialize =
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
     for (version, body, status, code) in [
         ("2026-07-28", list, 400, Some(-32602)),
         ("2026-07-28", initialize, 400, Some(-32020)),
@@ -117,7 +121,10 @@ fn a_handshake_agrees_on_every_older_revision() {
 fn notifications_are_accepted_and_answered_with_nothing() {
     let mut server = Scripted::new(&[]);
     for version in ["", "2025-06-18", "2026-07-28"] {
-        let answer = server.http(post(version, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#));
+        let answer = server.http(post(
+            version,
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+        ));
         assert_eq!((answer.status().as_u16(), answer.body().len()), (202, 0), "{version}");
     }
 }
@@ -163,7 +170,11 @@ fn bodies_that_are_no_message_are_400() {
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, -32600),
     ] {
         let answer = server.http(post("", body));
-        assert_eq!((answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()), (400, Some(code)), "{body}");
+        assert_eq!(
+            (answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()),
+            (400, Some(code)),
+            "{body}"
+        );
     }
 }
 
@@ -224,13 +235,17 @@ fn strange_hosts_and_pages_are_refused_and_known_ones_may_read() {
         ("localhost", Some("null"), 403),
         ("localhost", Some("http://localhost:3000"), 200),
     ] {
-        let mut request = http::Request::post("/").header("host", host).header("content-type", "application/json");
+        let mut request =
+            http::Request::post("/").header("host", host).header("content-type", "application/json");
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
         let answer = server.http(request.body(ping).unwrap());
         assert_eq!(answer.status().as_u16(), status, "{host} {origin:?}");
-        let readable = answer.headers().get("access-control-allow-origin").map(|origin| origin.to_str().unwrap().to_owned());
+        let readable = answer
+            .headers()
+            .get("access-control-allow-origin")
+            .map(|origin| origin.to_str().unwrap().to_owned());
         assert_eq!(readable.as_deref(), origin.filter(|_| status == 200));
     }
     let preflight = http::Request::options("/mcp")

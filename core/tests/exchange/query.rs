@@ -8,7 +8,11 @@ use crate::driver::{Scripted, World, json, post, rows};
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT number AS n FROM numbers(9)","limit":2}}}"#;
 
 fn setting<'a>(server: &'a Scripted, query: usize, name: &str) -> Option<&'a str> {
-    server.queries()[query].settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
+    server.queries()[query]
+        .settings
+        .iter()
+        .find(|setting| setting.name == name)
+        .map(|setting| setting.value.as_str())
 }
 
 fn result(server: &mut Scripted) -> Value {
@@ -44,7 +48,8 @@ fn the_byte_cap_cuts_between_rows() {
     let mut server = Scripted::new(&[("CLICKHOUSE_MAX_RESULT_BYTES", "40")]);
     let long = format!("[\"{}\"]", "x".repeat(30));
     let header = vec![Column { name: "s".into(), type_name: "String".into() }];
-    let events = vec![QueryEvent::Header(header), QueryEvent::Row(Row(long.clone())), QueryEvent::Row(Row(long))];
+    let events =
+        vec![QueryEvent::Header(header), QueryEvent::Row(Row(long.clone())), QueryEvent::Row(Row(long))];
     server.script.push_back(World::Rows(events));
     let cut = result(&mut server);
     let wanted = json!({ "reason": "bytes", "limit": 40, "returned_rows": 1 });
@@ -128,7 +133,14 @@ fn clickhouse_errors_reach_the_model_as_such() {
 #[test]
 fn writes_are_refused_before_clickhouse() {
     let mut server = Scripted::new(&[]);
-    for sql in ["INSERT INTO t VALUES (1)", "DROP TABLE t", "SELECT 1; SELECT 2", "SELECT 1 INTO OUTFILE 'x'", "", "-- x"] {
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "DROP TABLE t",
+        "SELECT 1; SELECT 2",
+        "SELECT 1 INTO OUTFILE 'x'",
+        "",
+        "-- x",
+    ] {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
                            "params": { "name": "execute_query", "arguments": { "query": sql } } });
         let body: &'static str = Box::leak(body.to_string().into_boxed_str());

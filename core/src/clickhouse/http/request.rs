@@ -274,7 +274,8 @@ mod tests {
     }
 
     fn read_only(sql: &str) -> Statement {
-        Statement::ReadOnly(crate::sql::ReadOnlySql::parse(sql).unwrap())
+        let rules = crate::sql::Rules { allowed_settings: &[], max_length: usize::MAX };
+        Statement::ReadOnly(crate::sql::ReadOnlySql::parse(sql, &rules).unwrap())
     }
 
     fn password(username: &str, password: &str) -> Credential {

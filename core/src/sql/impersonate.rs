@@ -1,0 +1,220 @@
+//! `EXECUTE AS`: one statement with another user's rights.
+//!
+//! The name goes into a string literal and not into an identifier, because ClickHouse takes `@host` after an
+//! identifier as a part of the name, and the statement after it is the caller's. Settings are given to the statement
+//! itself: outside it they would belong to the gateway, which then may not use `EXECUTE AS` at all.
+
+use thiserror::Error;
+
+use super::kind::StatementKind;
+use super::quote::quote_literal;
+use super::read_only::ReadOnlySql;
+use super::token::is_blank;
+
+/// Names that nobody may become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DenyList {
+    denied: Vec<String>,
+    guarded: Vec<String>,
+    allowed: Vec<String>,
+}
+
+impl DenyList {
+    /// `default` and the gateway's own name are denied unless `allowed` lists them exactly; whatever `denied` lists
+    /// is denied always.
+    pub fn new(gateway: &str, denied: &[String], allowed: &[String]) -> Self {
+        let denied = denied.iter().map(|name| fold(name)).collect();
+        let guarded = ["default", gateway].into_iter().filter(|name| !name.is_empty()).map(fold).collect();
+        Self { denied, guarded, allowed: allowed.to_vec() }
+    }
+
+    fn denies(&self, name: &str) -> bool {
+        let folded = fold(name);
+        self.denied.contains(&folded)
+            || (self.guarded.contains(&folded) && !self.allowed.iter().any(|allowed| allowed == name))
+    }
+}
+
+/// A ClickHouse user that a statement may run as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ImpersonatedUser(String);
+
+impl ImpersonatedUser {
+    /// Bytes that a name may have.
+    pub const MAX_LENGTH: usize = 256;
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// An [`IdentityRefusal`] when the name is unfit for a user or denied.
+    pub fn parse(name: &str, deny: &DenyList) -> Result<Self, IdentityRefusal> {
+        if name.is_empty() {
+            return Err(IdentityRefusal::Empty);
+        }
+        if name.len() > Self::MAX_LENGTH {
+            return Err(IdentityRefusal::TooLong { length: name.len() });
+        }
+        if name.chars().any(char::is_control) {
+            return Err(IdentityRefusal::ControlCharacter);
+        }
+        if name.starts_with(is_margin) || name.ends_with(is_margin) {
+            return Err(IdentityRefusal::SurroundingBlank);
+        }
+        if is_placeholder(name) {
+            return Err(IdentityRefusal::Placeholder);
+        }
+        if deny.denies(name) {
+            return Err(IdentityRefusal::Denied);
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A name that no statement runs as.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IdentityRefusal {
+    /// No name.
+    #[error("the ClickHouse user name is empty")]
+    Empty,
+    /// More than [`ImpersonatedUser::MAX_LENGTH`] bytes.
+    #[error("the ClickHouse user name has {length} bytes and may have 256")]
+    TooLong {
+        /// Bytes of the name.
+        length: usize,
+    },
+    /// A control character.
+    #[error("the ClickHouse user name contains a control character")]
+    ControlCharacter,
+    /// A blank at an end, also one that cannot be seen.
+    #[error("the ClickHouse user name starts or ends with a blank")]
+    SurroundingBlank,
+    /// `{name:Type}`, which ClickHouse reads as a query parameter even in quotes.
+    #[error("the ClickHouse user name contains a query parameter `{{name:Type}}`")]
+    Placeholder,
+    /// A name on the [`DenyList`].
+    #[error("nobody may act as this ClickHouse user")]
+    Denied,
+}
+
+/// The statement as that user.
+///
+/// With `inner_readonly` a [`StatementKind::Select`] also asks for `readonly=1` inside, in all of its queries; the
+/// other kinds cannot carry it. A user whose profile says `readonly=2` is answered with code 164 that names
+/// `readonly`: ask again without.
+pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner_readonly: bool) -> String {
+    let mut wrapped = format!("EXECUTE AS {} ", quote_literal(user.as_str()));
+    if !inner_readonly || sql.kind() != StatementKind::Select {
+        wrapped.push_str(sql.text());
+        return wrapped;
+    }
+    if sql.needs_wrapping() {
+        wrapped.push_str("SELECT * FROM (\n");
+        wrapped.push_str(sql.body());
+        wrapped.push_str("\n)");
+    } else {
+        wrapped.push_str(sql.body());
+    }
+    wrapped.push_str("\nSETTINGS ");
+    if !sql.tail_settings().is_empty() {
+        wrapped.push_str(sql.tail_settings());
+        wrapped.push_str(", ");
+    }
+    wrapped.push_str("readonly=1");
+    wrapped
+}
+
+/// How a directory might compare names.
+fn fold(name: &str) -> String {
+    name.trim_matches(is_margin).to_lowercase()
+}
+
+fn is_margin(character: char) -> bool {
+    character.is_whitespace() || is_blank(character)
+}
+
+fn is_placeholder(name: &str) -> bool {
+    let inner = name.split_once('{').and_then(|(_, rest)| rest.split_once(':'));
+    inner.is_some_and(|(_, rest)| rest.contains('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Rules;
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let deny = DenyList::new("gateway", &names(&["root", "both"]), &names(&["both"]));
+        let long = "x".repeat(257);
+        for (name, refusal) in [
+            ("", IdentityRefusal::Empty),
+            (long.as_str(), IdentityRefusal::TooLong { length: 257 }),
+            ("a\nb", IdentityRefusal::ControlCharacter),
+            ("a\u{7f}", IdentityRefusal::ControlCharacter),
+            ("a\0", IdentityRefusal::ControlCharacter),
+            (" a", IdentityRefusal::SurroundingBlank),
+            ("a\u{a0}", IdentityRefusal::SurroundingBlank),
+            ("default\u{200b}", IdentityRefusal::SurroundingBlank),
+            ("{u:Identifier}", IdentityRefusal::Placeholder),
+            ("x{u:String}y", IdentityRefusal::Placeholder),
+            ("default", IdentityRefusal::Denied),
+            ("Default", IdentityRefusal::Denied),
+            ("GateWay", IdentityRefusal::Denied),
+            ("ROOT", IdentityRefusal::Denied),
+            ("both", IdentityRefusal::Denied),
+        ] {
+            assert_eq!(ImpersonatedUser::parse(name, &deny), Err(refusal), "{name:?}");
+        }
+        for name in ["alice", "o'brien", r"corp\alice", "bob@corp.com", "{a}", "a:b", "ＵＡ", "defaults"] {
+            assert_eq!(ImpersonatedUser::parse(name, &deny).unwrap().as_str(), name);
+        }
+        let lenient = DenyList::new("gateway", &[], &names(&["default", "gateway"]));
+        assert!(ImpersonatedUser::parse("default", &lenient).is_ok());
+        assert!(ImpersonatedUser::parse("gateway", &lenient).is_ok());
+        assert_eq!(ImpersonatedUser::parse("Default", &lenient), Err(IdentityRefusal::Denied));
+    }
+
+    /// Each form was run on ClickHouse 26.9 and gave getSetting('readonly') = 1 in every branch.
+    #[test]
+    fn readonly_reaches_every_query() {
+        let allowed = names(&["max_threads"]);
+        let rules = Rules { allowed_settings: &allowed, max_length: 1000 };
+        let user = ImpersonatedUser::parse(r"o'b\n", &DenyList::new("g", &[], &[])).unwrap();
+        for (sql, inner) in [
+            ("SELECT 1 -- c", "SELECT 1\nSETTINGS readonly=1"),
+            ("SELECT 1 -- c\n+1;", "SELECT 1 -- c\n+1\nSETTINGS readonly=1"),
+            ("WITH 1 AS a SELECT a", "WITH 1 AS a SELECT a\nSETTINGS readonly=1"),
+            ("FROM t SELECT a FORMAT JSON", "FROM t SELECT a\nSETTINGS readonly=1"),
+            ("(SELECT 1)", "SELECT * FROM (\n(SELECT 1)\n)\nSETTINGS readonly=1"),
+            ("SELECT 1 UNION ALL SELECT 2", "SELECT 1 UNION ALL SELECT 2\nSETTINGS readonly=1"),
+            ("(SELECT 1) UNION ALL SELECT 2", "(SELECT 1) UNION ALL SELECT 2\nSETTINGS readonly=1"),
+            (
+                "SELECT 1 UNION DISTINCT (SELECT 2) FORMAT CSV SETTINGS max_threads=2",
+                "SELECT * FROM (\nSELECT 1 UNION DISTINCT (SELECT 2)\n)\nSETTINGS max_threads=2, readonly=1",
+            ),
+            (
+                "SELECT 1 EXCEPT (SELECT 2)",
+                "SELECT * FROM (\nSELECT 1 EXCEPT (SELECT 2)\n)\nSETTINGS readonly=1",
+            ),
+            ("FROM t |> WHERE 1", "SELECT * FROM (\nFROM t |> WHERE 1\n)\nSETTINGS readonly=1"),
+            ("SELECT f(1)", "SELECT f(1)\nSETTINGS readonly=1"),
+            ("SELECT 1 SETTINGS max_threads=2", "SELECT 1\nSETTINGS max_threads=2, readonly=1"),
+            ("SHOW TABLES FORMAT JSON", "SHOW TABLES"),
+            ("EXPLAIN (SELECT 1)", "EXPLAIN (SELECT 1)"),
+        ] {
+            let sql = ReadOnlySql::parse(sql, &rules).unwrap();
+            assert_eq!(execute_as(&sql, &user, true), format!(r"EXECUTE AS 'o\'b\\n' {inner}"));
+            assert_eq!(execute_as(&sql, &user, false), format!(r"EXECUTE AS 'o\'b\\n' {}", sql.text()));
+        }
+    }
+}
