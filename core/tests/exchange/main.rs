@@ -1,5 +1,14 @@
 //! Whole exchanges against a scripted world: what is asked of ClickHouse, and what is answered.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that finds something else than it expects may stop"
+)]
+
 mod driver;
 mod identity;
 mod pauses;
