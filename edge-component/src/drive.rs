@@ -1,0 +1,197 @@
+//! The driver: match the step, wait, resume.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use housekey_core::exchange::{Admission, Admitted, Inbound, Reply, Service, Step, admit, begin};
+use housekey_core::facts::Facts;
+use http::{Response, StatusCode, request};
+
+use crate::bindings::wasi::cli::environment;
+use crate::bindings::wasi::http::types::{IncomingRequest, Method, ResponseOutparam};
+use crate::bindings::wasi::io::streams::StreamError;
+use crate::client::Client;
+use crate::convert;
+use crate::fetch::fetch;
+use crate::query::{self, Leftover, Queried};
+use crate::settings::{Ready, prepare};
+use crate::world::{Deadline, log, now, sleep, with_env};
+
+/// Seconds that a client may take over its body.
+const BODY_SECONDS: u64 = 60;
+
+/// What an instance keeps. Most runtimes make an instance for each request; those that do not save the preparation.
+struct Instance {
+    ready: Result<Ready, String>,
+    facts: Facts,
+}
+
+static INSTANCE: OnceLock<Instance> = OnceLock::new();
+
+/// Answers a request.
+pub(crate) fn serve(request: IncomingRequest, out: ResponseOutparam) {
+    let mut client = Client::new(out);
+    let Instance { ready, facts } =
+        INSTANCE.get_or_init(|| Instance { ready: ready(), facts: Facts::default() });
+    let ready = match ready {
+        Ok(ready) => ready,
+        Err(problem) => {
+            log(problem);
+            return client.reply(plain(StatusCode::INTERNAL_SERVER_ERROR, problem));
+        }
+    };
+    let head = match head(&request) {
+        Ok(head) => head,
+        Err(convert::BadHead(problem)) => return client.reply(plain(StatusCode::BAD_REQUEST, problem)),
+    };
+    // Warnings with every request would drown the log, and an instance does not know whether it is the first.
+    if head.uri.path() == "/health" {
+        ready.warnings.iter().for_each(|warning| log(warning));
+    }
+    match admitted(facts, &ready.service, &head, &request) {
+        Ok((admitted, body)) => {
+            if convert::takes_events(&head) {
+                client.allow_stream(convert::cors_headers(admitted.too_large().headers()));
+            }
+            let step = with_env(facts, |env| begin(env, Inbound::Http(admitted, body)));
+            drive(facts, client, step);
+        }
+        Err(answer) => client.reply(answer),
+    }
+}
+
+/// From the first step to the reply, and what is left to do after it.
+fn drive(facts: &Facts, mut client: Client, mut step: Step) {
+    let mut leftovers = Vec::new();
+    let answer = loop {
+        step = match step {
+            Step::Fetch(wanted, waiting) => {
+                let fetched = fetch(&wanted);
+                if let Err(failure) = &fetched {
+                    log(&format!("{}: {}: {failure}", wanted.purpose, wanted.url));
+                }
+                with_env(facts, |env| waiting.resume(env, fetched))
+            }
+            Step::Query(request, waiting) => match query::run(facts, client, &request, waiting) {
+                Queried::Next(step, same, leftover) => {
+                    client = same;
+                    leftovers.extend(leftover);
+                    step
+                }
+                Queried::Abandoned => return,
+            },
+            // HTTP without a session has no way to ask the client anything.
+            Step::Ask(_, waiting) => with_env(facts, |env| waiting.decline(env)),
+            Step::Wait(until, waiting) => {
+                sleep(u64::try_from(until.since(now()).as_millis()).unwrap_or(u64::MAX));
+                with_env(facts, |env| waiting.resume(env))
+            }
+            Step::Done(Reply::Http(answer)) => break answer,
+            // These belong to line-based streams, which a component does not have.
+            Step::Done(Reply::Lines { .. } | Reply::Cancel(_)) => {
+                break plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer");
+            }
+        };
+    };
+    client.reply(answer);
+    // Nobody waits for these, so they come last.
+    leftovers.into_iter().for_each(Leftover::end);
+}
+
+/// Admits the request by its head and reads its body.
+fn admitted(
+    facts: &Facts,
+    service: &Arc<Service>,
+    head: &request::Parts,
+    request: &IncomingRequest,
+) -> Result<(Admitted, Bytes), Response<Bytes>> {
+    let admitted = match with_env(facts, |env| admit(env, service, head)) {
+        Admission::Answer(answer) => return Err(answer),
+        Admission::Read(admitted) => admitted,
+    };
+    let most = admitted.max_body();
+    if most == 0 {
+        return Ok((admitted, Bytes::new()));
+    }
+    let body = read_body(request, convert::declared_length(head), most).map_err(|unread| match unread {
+        Unread::TooLarge => admitted.too_large(),
+        Unread::TooMany => plain(StatusCode::PAYLOAD_TOO_LARGE, "the body has too many values"),
+        Unread::TooSlow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+        Unread::Broken => plain(StatusCode::BAD_REQUEST, "the body broke off"),
+    })?;
+    Ok((admitted, body))
+}
+
+enum Unread {
+    TooLarge,
+    TooMany,
+    TooSlow,
+    Broken,
+}
+
+fn read_body(request: &IncomingRequest, declared: Option<usize>, most: usize) -> Result<Bytes, Unread> {
+    let incoming = request.consume().map_err(|()| Unread::Broken)?;
+    let stream = incoming.stream().map_err(|()| Unread::Broken)?;
+    let deadline = Deadline::after_seconds(BODY_SECONDS);
+    // Growing would need three times the room in the end.
+    let mut body = Vec::with_capacity(declared.unwrap_or_default().min(most));
+    loop {
+        if !deadline.wait_for(&stream.subscribe()) {
+            return Err(Unread::TooSlow);
+        }
+        match stream.read(64 * 1024) {
+            Ok(bytes) => body.extend_from_slice(&bytes),
+            Err(StreamError::Closed) if convert::fits_in_memory(&body) => return Ok(body.into()),
+            Err(StreamError::Closed) => return Err(Unread::TooMany),
+            Err(StreamError::LastOperationFailed(_)) => return Err(Unread::Broken),
+        }
+        if body.len() > most {
+            return Err(Unread::TooLarge);
+        }
+    }
+}
+
+fn head(request: &IncomingRequest) -> Result<request::Parts, convert::BadHead> {
+    let method = match request.method() {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(other) => &other.clone(),
+    };
+    let (authority, path) = (request.authority(), request.path_with_query());
+    convert::request_head(method, authority.as_deref(), path.as_deref(), request.headers().entries())
+}
+
+#[cfg(not(feature = "spin"))]
+fn ready() -> Result<Ready, String> {
+    prepare(environment::get_environment())
+}
+
+/// At Spin, variables give what the environment does not, above all the secrets.
+#[cfg(feature = "spin")]
+fn ready() -> Result<Ready, String> {
+    use crate::bindings::fermyon::spin::variables::{self, Error};
+    use crate::settings::with_variables;
+
+    let find = |name: &str| match variables::get(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Undefined(_) | Error::InvalidName(_)) => Ok(None),
+        // A vault that does not answer must not look like a setting that nobody gave.
+        Err(Error::Provider(_) | Error::Other(_)) => Err(format!("the Spin variable {name} cannot be read.")),
+    };
+    prepare(with_variables(environment::get_environment(), find)?)
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(format!("{text}\n")));
+    *answer.status_mut() = status;
+    let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, text);
+    answer
+}

@@ -1,0 +1,190 @@
+//! What the guest gets as its environment: the native host's configuration, without what only that host honours.
+
+use housekey_core::config::{
+    ClickHouse, Config, CorsOrigin, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+};
+use housekey_core::secret::Secret;
+use serde_json::{Value, json};
+
+/// The environment of a guest that is to behave like this configuration: one variable, `HOUSEKEY_CONFIG`.
+///
+/// The host has laid all layers over each other and read every `…_FILE` already, so a document of the outcome is
+/// all that is needed. The patterns below name every field: a new setting does not compile until somebody decides
+/// whether the guest hears of it. Addresses and ports are left out because the host listens, files and
+/// certificates because it connects.
+pub fn edge_environment(config: &Config) -> Vec<(String, String)> {
+    let Config { clickhouse, server, logging: Logging { level }, generation: _ } = config;
+    let document = json!({
+        "clickhouse": clickhouse_section(clickhouse),
+        "server": server_section(server),
+        "logging": { "level": level_name(*level) },
+    });
+    vec![("HOUSEKEY_CONFIG".to_owned(), document.to_string())]
+}
+
+fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
+    let ClickHouse {
+        host,
+        port,
+        tls: Tls { enabled, ca_cert: _, client_cert: _, client_key: _, insecure_skip_verify: _ },
+        database,
+        username,
+        password,
+        read_only,
+        max_execution_time,
+        max_result_rows,
+        max_result_bytes,
+        max_query_length,
+        http_headers,
+        extra_settings,
+        impersonation,
+        impersonation_deny,
+        impersonation_allow,
+    } = clickhouse;
+    json!({
+        "host": host,
+        "port": port,
+        "tls": { "enabled": enabled },
+        "database": database,
+        "username": username,
+        "password": password.expose(),
+        "read_only": read_only,
+        "max_execution_time": max_execution_time,
+        "max_result_rows": cap(*max_result_rows),
+        "max_result_bytes": cap(*max_result_bytes),
+        "max_query_length": cap(max_query_length.and_then(|bytes| u64::try_from(bytes).ok())),
+        "http_headers": map(http_headers),
+        "extra_settings": map(extra_settings),
+        "impersonation": match impersonation {
+            Impersonation::None => "none",
+            Impersonation::ExecuteAs => "execute_as",
+        },
+        "impersonation_deny": impersonation_deny,
+        "impersonation_allow": impersonation_allow,
+    })
+}
+
+fn server_section(server: &Server) -> Value {
+    let Server {
+        transport: Transport::Stdio | Transport::Http,
+        address,
+        address_given: _,
+        port: _,
+        allowed_hosts,
+        cors_origin,
+        public_resource_url,
+        tool_input_settings,
+        jwe,
+        token: _,
+        component: _,
+        max_body_bytes,
+        shutdown_grace: _,
+    } = server;
+    let Jwe { enabled, jwe_secret_key, jwt_secret_key, leeway, allow_non_expiring, max_lifetime } = jwe;
+    let mut hosts = allowed_hosts.clone();
+    // A host that listens at a loopback address serves loopback names; a guest knows of no address.
+    if housekey_core::transport::guard::is_loopback(address) {
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
+    let origins = match cors_origin {
+        CorsOrigin::Loopback => vec!["*".to_owned()],
+        CorsOrigin::List(origins) => origins.clone(),
+    };
+    json!({
+        "allowed_hosts": hosts,
+        "cors_origin": origins,
+        "oauth": { "public_resource_url": public_resource_url },
+        "tool_input_settings": tool_input_settings,
+        "jwe": {
+            "enabled": enabled,
+            "jwe_secret_key": secrets(jwe_secret_key),
+            "jwt_secret_key": secrets(jwt_secret_key),
+            "leeway": leeway,
+            "allow_non_expiring": allow_non_expiring,
+            "max_lifetime": max_lifetime,
+        },
+        "max_body_bytes": max_body_bytes,
+    })
+}
+
+/// In a document a negative number is no cap, and 0 the default.
+fn cap(cap: Option<u64>) -> Value {
+    cap.map_or(json!(-1), |cap| json!(cap))
+}
+
+fn map(entries: &[(String, String)]) -> Value {
+    entries.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn secrets(secrets: &[Secret<String>]) -> Vec<&str> {
+    secrets.iter().map(|secret| secret.expose().as_str()).collect()
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use housekey_core::config::{Document, Host, Sources, load};
+
+    use super::*;
+
+    #[test]
+    fn the_guest_sees_the_same_settings() {
+        let text = "
+clickhouse:
+  host: '::1'
+  port: 8443
+  tls: { enabled: true }
+  database: ''
+  username: gateway
+  password: '0123'
+  max_result_rows: -1
+  max_result_bytes: 7
+  http_headers: { X-Tenant: a }
+  extra_settings: { max_threads: '2' }
+  impersonation: execute_as
+  impersonation_deny: [root, admin]
+server:
+  transport: http
+  address: 0.0.0.0
+  allowed_hosts: [mcp.example.com]
+  cors_origin: ['https://app.example.com']
+  jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
+  max_body_bytes: 5000
+logging: { level: warn }
+";
+        let no_files = |_: &str| Err(String::new());
+        let document = Some(Document::new("a.yaml", text));
+        let native = load(Host::Native, &Sources { document, ..Sources::default() }, &no_files);
+        let native = native.unwrap_or_else(|problem| panic!("{problem}")).config;
+        let environment = edge_environment(&native);
+        let edge = load(Host::Edge, &Sources { environment, ..Sources::default() }, &no_files);
+        let edge = edge.unwrap_or_else(|problem| panic!("{problem}")).config;
+        assert_eq!(edge.clickhouse, native.clickhouse);
+        assert_eq!(edge.server.jwe, native.server.jwe);
+        assert_eq!(edge.server.allowed_hosts, native.server.allowed_hosts);
+        assert_eq!(edge.server.cors_origin, native.server.cors_origin);
+        assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
+        assert_eq!(edge.logging, native.logging);
+    }
+
+    #[test]
+    fn a_loopback_address_becomes_loopback_names() {
+        let load = |sources: &Sources, host| load(host, sources, &|_| Err(String::new())).unwrap().config;
+        let native = load(
+            &Sources { environment: vec![("MCP_TRANSPORT".into(), "http".into())], ..Sources::default() },
+            Host::Native,
+        );
+        let edge =
+            load(&Sources { environment: edge_environment(&native), ..Sources::default() }, Host::Edge);
+        assert_eq!(edge.server.allowed_hosts, ["localhost", "127.0.0.1", "[::1]"]);
+        assert_eq!(edge.clickhouse, native.clickhouse);
+    }
+}
