@@ -24,6 +24,25 @@ pub const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
 /// Housekey's own: the caller's token has run out. Outside the range that JSON-RPC reserves.
 pub const TOKEN_EXPIRED: i32 = 401;
 
+/// Values that the JSON of a body may have: as a tree each takes up to 100 bytes, and a sandbox that runs out of
+/// memory ends without an answer.
+pub const MOST_VALUES: usize = 200_000;
+
+/// Whether a JSON text has few enough values to become a tree. Texts count once, however long they are.
+pub fn fits_in_memory(json: &[u8]) -> bool {
+    let (mut values, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values <= MOST_VALUES
+}
+
 /// The id of a request: a string or an integer, never null (MCP, base protocol).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RequestId {
@@ -193,6 +212,15 @@ mod tests {
 
     fn parse(text: &str) -> Result<Message, Malformed> {
         Message::parse(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        let list = |count| format!("[{}1]", "1,".repeat(count));
+        assert!(fits_in_memory(list(MOST_VALUES - 1).as_bytes()));
+        assert!(!fits_in_memory(list(MOST_VALUES).as_bytes()));
+        let text = format!(r#"{{"query": "SELECT \"{}\""}}"#, ",[{".repeat(MOST_VALUES));
+        assert!(fits_in_memory(text.as_bytes()));
     }
 
     #[test]

@@ -44,7 +44,8 @@ fn every_seed_passes_the_check_of_its_target() {
         targets.push(format!("{target}.rs"));
     }
     let sources = fs::read_dir(fuzz.join("fuzz_targets")).unwrap();
-    let mut sources: Vec<_> = sources.map(|source| source.unwrap().file_name().into_string().unwrap()).collect();
+    let mut sources: Vec<_> =
+        sources.map(|source| source.unwrap().file_name().into_string().unwrap()).collect();
     targets.sort();
     sources.sort();
     assert_eq!(targets, sources, "every fuzz target has a corpus");

@@ -7,7 +7,6 @@
 //! its limits. Hosts that drop the instance with its connection, as Housekey's own does, cancel in every case.
 
 use bytes::Bytes;
-use housekey_core::exchange::AwaitQuery;
 use housekey_core::transport::sse;
 use http::{HeaderMap, Response, StatusCode};
 
@@ -32,7 +31,7 @@ pub(crate) struct Gone;
 /// Where the answer goes.
 pub(crate) struct Client {
     way: Way,
-    stream_headers: Option<HeaderMap>,
+    stream_head: Option<Response<()>>,
 }
 
 enum Way {
@@ -53,12 +52,12 @@ struct Body {
 impl Client {
     /// A client that has heard nothing yet.
     pub(crate) fn new(out: ResponseOutparam) -> Self {
-        Self { way: Way::Waiting(out), stream_headers: None }
+        Self { way: Way::Waiting(out), stream_head: None }
     }
 
-    /// From now on its answer may be a stream, whose head has these fields beside core's.
-    pub(crate) fn allow_stream(&mut self, headers: HeaderMap) {
-        self.stream_headers = Some(headers);
+    /// From now on its answer may be a stream with this head, if there is one.
+    pub(crate) fn allow_stream(&mut self, head: Option<Response<()>>) {
+        self.stream_head = head;
     }
 
     /// Sends a message ahead of the answer, as an event of a stream that the first one opens.
@@ -69,7 +68,7 @@ impl Client {
     /// Opens the stream for an answer that takes its time, and says whether the client is still there.
     pub(crate) fn keep_waiting(&mut self) -> Result<(), Gone> {
         match &self.way {
-            Way::Waiting(_) if self.stream_headers.is_some() => self.send_bytes(COMMENT),
+            Way::Waiting(_) if self.stream_head.is_some() => self.send_bytes(COMMENT),
             Way::Waiting(_) => Ok(()),
             Way::Streaming(_) | Way::Failed => self.is_there(),
         }
@@ -89,8 +88,12 @@ impl Client {
             Way::Failed => return Err(Gone),
             Way::Streaming(body) => body,
             Way::Waiting(out) => {
-                let (mut head, ()) = AwaitQuery::stream_head().into_parts();
-                head.headers.extend(self.stream_headers.take().unwrap_or_default());
+                // Without leave to stream core sends nothing ahead; should it, the answer's end is all there is.
+                let Some(head) = self.stream_head.take() else {
+                    self.way = Way::Waiting(out);
+                    return Ok(());
+                };
+                let (head, ()) = head.into_parts();
                 open(out, head.status, &head.headers, None).ok_or(Gone)?
             }
         };

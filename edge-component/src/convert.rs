@@ -1,8 +1,8 @@
 //! Heads of messages between `wasi:http` and the types of the `http` crate.
 
 use http::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, Uri, request, response};
 
@@ -39,26 +39,6 @@ pub fn request_head(
     Ok(head)
 }
 
-/// Whether the answer to a request may be an event stream: a message was posted, and its sender says so.
-pub fn takes_events(head: &request::Parts) -> bool {
-    let accepts = head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    head.method == Method::POST
-        && accepts.flat_map(|value| value.split(',')).any(|range| {
-            range.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
-        })
-}
-
-/// What lets a page read an answer, taken from core's word on the page's origin in another answer.
-pub fn cors_headers(headers: &HeaderMap) -> HeaderMap {
-    let wanted = |name: &HeaderName| *name == VARY || name.as_str().starts_with("access-control-");
-    let headers = headers.iter().filter(|(name, _)| wanted(name));
-    let mut kept = HeaderMap::new();
-    for (name, value) in headers {
-        kept.append(name.clone(), value.clone());
-    }
-    kept
-}
-
 /// The head of an answer that came in.
 ///
 /// # Errors
@@ -89,24 +69,6 @@ pub fn fields(headers: &HeaderMap, length: Option<usize>) -> Fields {
 /// Whether an answer with this status has a body at all (RFC 9110 section 6.4.1).
 pub fn has_body(status: StatusCode) -> bool {
     !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
-}
-
-/// Values that the JSON of a body may have: as a tree each takes up to 100 bytes, and running out of memory traps.
-pub const MOST_VALUES: usize = 200_000;
-
-/// Whether a JSON text has few enough values to become a tree. Texts count once, however long they are.
-pub fn fits_in_memory(json: &[u8]) -> bool {
-    let (mut values, mut in_text, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b',' | b'[' | b'{' if !in_text => values += 1,
-            _ => {}
-        }
-    }
-    values <= MOST_VALUES
 }
 
 /// The length of a body, as its head declares it.
@@ -152,19 +114,6 @@ mod tests {
     }
 
     #[test]
-    fn only_who_asks_for_events_gets_them() {
-        for (method, accept, wanted) in [
-            ("POST", "application/json, Text/Event-Stream;q=0.5", true),
-            ("POST", "application/json", false),
-            ("POST", "*/*", false),
-            ("GET", "text/event-stream", false),
-        ] {
-            let head = request_head(method, None, None, vec![field("accept", accept)]).unwrap();
-            assert_eq!(takes_events(&head), wanted, "{method} {accept}");
-        }
-    }
-
-    #[test]
     fn malformed_heads_are_answers_and_no_traps() {
         for (method, authority, path, fields, wanted) in [
             ("P OST", None, None, Vec::new(), "the method is malformed"),
@@ -180,12 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_counted_outside_of_texts() {
-        let list = |count| format!("[{}1]", "1,".repeat(count));
-        assert!(fits_in_memory(list(MOST_VALUES - 1).as_bytes()));
-        assert!(!fits_in_memory(list(MOST_VALUES).as_bytes()));
-        let text = format!(r#"{{"query": "SELECT \"{}\""}}"#, ",[{".repeat(MOST_VALUES));
-        assert!(fits_in_memory(text.as_bytes()));
+    fn a_length_is_read_from_the_head() {
         let head = request_head("POST", None, None, vec![field("content-length", "12")]).unwrap();
         assert_eq!(declared_length(&head), Some(12));
     }

@@ -50,9 +50,7 @@ pub(crate) fn serve(request: IncomingRequest, out: ResponseOutparam) {
     }
     match admitted(facts, &ready.service, &head, &request) {
         Ok((admitted, body)) => {
-            if convert::takes_events(&head) {
-                client.allow_stream(convert::cors_headers(admitted.too_large().headers()));
-            }
+            client.allow_stream(admitted.stream_head());
             let step = with_env(facts, |env| begin(env, Inbound::Http(admitted, body)));
             drive(facts, client, step);
         }
@@ -115,7 +113,6 @@ fn admitted(
     }
     let body = read_body(request, convert::declared_length(head), most).map_err(|unread| match unread {
         Unread::TooLarge => admitted.too_large(),
-        Unread::TooMany => plain(StatusCode::PAYLOAD_TOO_LARGE, "the body has too many values"),
         Unread::TooSlow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
         Unread::Broken => plain(StatusCode::BAD_REQUEST, "the body broke off"),
     })?;
@@ -124,7 +121,6 @@ fn admitted(
 
 enum Unread {
     TooLarge,
-    TooMany,
     TooSlow,
     Broken,
 }
@@ -141,8 +137,7 @@ fn read_body(request: &IncomingRequest, declared: Option<usize>, most: usize) ->
         }
         match stream.read(64 * 1024) {
             Ok(bytes) => body.extend_from_slice(&bytes),
-            Err(StreamError::Closed) if convert::fits_in_memory(&body) => return Ok(body.into()),
-            Err(StreamError::Closed) => return Err(Unread::TooMany),
+            Err(StreamError::Closed) => return Ok(body.into()),
             Err(StreamError::LastOperationFailed(_)) => return Err(Unread::Broken),
         }
         if body.len() > most {

@@ -16,7 +16,8 @@ use super::service::Service;
 use crate::env::Env;
 use crate::identity::{Caller, find_bearer, token_caller};
 use crate::jose::token::open;
-use crate::transport::headers::check_head;
+use crate::transport::headers::{check_head, takes_events};
+use crate::transport::sse;
 
 /// What becomes of a request.
 #[must_use = "an admission is either the answer or the permission to read the body"]
@@ -55,6 +56,16 @@ impl Admitted {
     /// Whom the caller's token names, for logs.
     pub fn subject(&self) -> Option<&str> {
         self.caller.access.subject.as_deref()
+    }
+
+    /// The head of the event stream that carries messages before the reply, for a client that takes one.
+    pub fn stream_head(&self) -> Option<Response<()>> {
+        if !matches!(self.route, Route::Mcp { .. }) || !takes_events(&self.headers) {
+            return None;
+        }
+        let mut head = sse::head();
+        allow_origin(head.headers_mut(), self.origin.as_deref());
+        Some(head)
     }
 
     /// The answer to a body that turned out longer than allowed.

@@ -19,7 +19,9 @@ use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
 use crate::mcp::{Meta, Revision};
-use crate::transport::headers::{self, MismatchError, check_standard, declared_version, declares_stateless};
+use crate::transport::headers::{
+    self, MismatchError, check_standard, declared_version, declares_stateless, takes_events,
+};
 
 /// What came in.
 pub enum Inbound {
@@ -67,20 +69,32 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Step {
         return Step::Done(Reply::Http(admitted.too_large()));
     }
     let Admitted { service, route, headers, caller, origin } = admitted;
-    let scene = Scene { service, caller, surface: Surface::Http { origin }, batch: None };
+    let scene = Scene {
+        service,
+        caller,
+        surface: Surface::Http { origin, takes_events: takes_events(&headers) },
+        batch: None,
+    };
     match route {
         Route::Mcp { .. } => {}
         Route::Health | Route::Live => return health::check(env, scene),
     }
-    let value = match serde_json::from_slice::<Value>(body) {
+    let value = match parse(body) {
         Ok(value) => value,
-        Err(_) => return refuse(env, scene, &Failure::NotJson, None, None),
+        Err(failure) => return refuse(env, scene, &failure, None, None),
     };
     match post(&headers, value) {
         Ok(Post::One(message, era)) => dispatch(env, scene, message, &era),
         Ok(Post::Batch(batch)) => next_of_batch(env, scene, batch),
         Err((failure, id)) => refuse(env, scene, &failure, id.as_ref(), None),
     }
+}
+
+fn parse(text: &[u8]) -> Result<Value, Failure> {
+    if !jsonrpc::fits_in_memory(text) {
+        return Err(Failure::TooManyValues);
+    }
+    serde_json::from_slice(text).map_err(|_| Failure::NotJson)
 }
 
 enum Post {
@@ -151,9 +165,9 @@ fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Se
     if line.iter().all(u8::is_ascii_whitespace) {
         return Step::Done(scene.reply(200, None, None));
     }
-    let value = match serde_json::from_slice::<Value>(line) {
+    let value = match parse(line) {
         Ok(value) => value,
-        Err(_) => return refuse(env, scene, &Failure::NotJson, None, None),
+        Err(failure) => return refuse(env, scene, &failure, None, None),
     };
     if let Value::Array(elements) = value {
         let stateless = elements.iter().any(speaks_stateless);
@@ -248,7 +262,7 @@ pub(super) fn refuse(
     revision: Option<Revision>,
 ) -> Step {
     if disclose(failure).rpc.is_none()
-        && let Surface::Http { origin } = &scene.surface
+        && let Surface::Http { origin, .. } = &scene.surface
     {
         return Step::Done(Reply::Http(failure_answer(failure, origin.as_deref())));
     }

@@ -34,6 +34,8 @@ pub enum Failure {
     Head(HeadError),
     /// The body is longer than allowed, whatever was declared.
     BodyTooLarge(usize),
+    /// The body has more JSON values than [`jsonrpc::MOST_VALUES`].
+    TooManyValues,
     /// The body is not JSON.
     NotJson,
     /// The JSON is not a message.
@@ -110,6 +112,11 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
         Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
         Failure::BodyTooLarge(most) => plain(413, HeadError::TooLarge(*most).to_string()),
+        Failure::TooManyValues => rpc(
+            413,
+            jsonrpc::INVALID_REQUEST,
+            format!("the JSON may have {} values at most", jsonrpc::MOST_VALUES),
+        ),
         Failure::NotJson => rpc(400, jsonrpc::PARSE_ERROR, "the body is not JSON".into()),
         Failure::Malformed(reason) | Failure::Batch(reason) => {
             rpc(400, jsonrpc::INVALID_REQUEST, (*reason).to_owned())
@@ -223,6 +230,7 @@ mod tests {
             (Failure::Head(HeadError::UnsupportedMediaType), "415 Content-Type must be application/json"),
             (Failure::Head(HeadError::TooLarge(9)), "413 the body may have 9 bytes at most"),
             (Failure::BodyTooLarge(9), "413 the body may have 9 bytes at most"),
+            (Failure::TooManyValues, "413 -32600 the JSON may have 200000 values at most"),
             (Failure::NotJson, "400 -32700 the body is not JSON"),
             (Failure::Malformed("x"), "400 -32600 x"),
             (Failure::Batch("x"), "400 -32600 x"),

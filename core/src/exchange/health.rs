@@ -28,7 +28,7 @@ pub(super) fn alive(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
 /// Begins the answer of `/health`. With tokens there is no login to try: each request brings its own.
 pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Step {
     if scene.service.keys.is_some() {
-        let Surface::Http { origin } = &scene.surface else {
+        let Surface::Http { origin, .. } = &scene.surface else {
             return Step::Done(scene.reply(404, None, None));
         };
         let details = [("auth", "per_request_credentials")];
@@ -47,7 +47,7 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Step {
 /// The answer of `/health` once the probe is over. What went wrong is the operator's business, and in the log.
 pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Response<Bytes> {
     let origin = match &scene.surface {
-        Surface::Http { origin } => origin.as_deref(),
+        Surface::Http { origin, .. } => origin.as_deref(),
         Surface::Line => None,
     };
     match result {

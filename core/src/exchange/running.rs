@@ -45,8 +45,8 @@ pub(super) struct Scene {
 
 /// The kind of stream.
 pub(super) enum Surface {
-    /// An HTTP exchange; the origin may read the answer.
-    Http { origin: Option<String> },
+    /// An HTTP exchange; the origin may read the answer, and messages may precede it if the client takes events.
+    Http { origin: Option<String>, takes_events: bool },
     /// A line of a stream.
     Line,
 }
@@ -112,6 +112,9 @@ impl Running {
     /// A progress notification, when the client asked for them.
     pub(super) fn progress(&self, read_rows: u64, total_rows: Option<u64>) -> Option<String> {
         let Shape::Rpc { revision, progress_token: Some(token) } = &self.shape else { return None };
+        if matches!(self.scene.surface, Surface::Http { takes_events: false, .. }) {
+            return None;
+        }
         let mut params = json!({ "progressToken": token, "progress": read_rows });
         if let Value::Object(members) = &mut params {
             if let Some(total) = total_rows.filter(|total| *total >= read_rows) {
@@ -145,7 +148,7 @@ impl Scene {
     pub(super) fn reply(&self, status: u16, text: Option<String>, session: Option<Session>) -> Reply {
         match &self.surface {
             Surface::Line => Reply::Lines { messages: text.into_iter().collect(), session },
-            Surface::Http { origin } => {
+            Surface::Http { origin, .. } => {
                 Reply::Http(super::admit::json_answer(status, text, origin.as_deref()))
             }
         }

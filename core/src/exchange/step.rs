@@ -12,7 +12,6 @@ use crate::jsonrpc::RequestId;
 use crate::sql::ReadOnlySql;
 use crate::time::UnixTime;
 use crate::tool::{Answered, Moment, ToolState};
-use crate::transport::sse;
 
 /// What a host has to do next. There is no other reason to wait than these.
 #[must_use = "a step that is dropped leaves its caller without an answer"]
@@ -173,11 +172,6 @@ impl AwaitQuery {
     /// same login, which needs no grant (`clickhouse.com`, setting `replace_running_query`).
     pub fn cancellation(&self) -> Option<&QueryRequest> {
         self.cancellation.as_deref()
-    }
-
-    /// The head of the event stream that carries messages sent before the reply.
-    pub fn stream_head() -> http::Response<()> {
-        sse::head()
     }
 
     fn progress(&mut self, read_rows: u64, total_rows: Option<u64>) -> Flow {

@@ -3,6 +3,10 @@
 use super::refusal::Refusal;
 use super::token::{Bracket, Token, TokenError, TokenKind, tokens};
 
+/// Significant tokens that a statement may have. Each takes up to 80 bytes while it is checked, and a sandbox that
+/// runs out of memory ends without an answer.
+const MOST_TOKENS: usize = 200_000;
+
 /// A significant token and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part<'a> {
@@ -48,6 +52,9 @@ pub(super) fn parts(sql: &str, max_length: usize) -> Result<Vec<Part<'_>>, Refus
             return Err(Refusal::VerticalDelimiter);
         }
         let index = found.len();
+        if index == MOST_TOKENS {
+            return Err(Refusal::TooManyTokens { max: MOST_TOKENS });
+        }
         let mut partner = None;
         if let TokenKind::Close(bracket) = token.kind {
             match open.pop() {

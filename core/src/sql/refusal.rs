@@ -16,6 +16,14 @@ pub enum Refusal {
         /// Bytes that are allowed.
         max: usize,
     },
+    /// More words and signs than a statement may have, however short it is in bytes.
+    #[error(
+        "the statement has more than {max} words and signs: use a subquery or a range instead of a long list"
+    )]
+    TooManyTokens {
+        /// Words and signs that are allowed.
+        max: usize,
+    },
     /// A zero byte, anywhere.
     #[error("the statement contains a NUL character: remove it (in a string, write \\0)")]
     NulByte,

@@ -74,6 +74,19 @@ fn accepts_our_answers(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the client says that it takes an event stream: only then may messages precede the reply.
+pub fn takes_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|range| {
+            let kind = range.split(';').next().unwrap_or_default();
+            kind.trim().eq_ignore_ascii_case("text/event-stream")
+        })
+}
+
 fn declares_json(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
@@ -173,6 +186,19 @@ mod tests {
         ] {
             assert_eq!(check_head(&map(&entries), 100), wanted, "{entries:?}");
         }
+    }
+
+    #[test]
+    fn events_are_taken_by_name_only() {
+        for (accept, wanted) in [
+            ("application/json, text/event-stream", true),
+            ("TEXT/event-stream;q=0.5", true),
+            ("*/*", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(takes_events(&map(&[("accept", accept)])), wanted, "{accept}");
+        }
+        assert!(!takes_events(&HeaderMap::new()));
     }
 
     #[test]

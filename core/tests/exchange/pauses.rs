@@ -132,8 +132,13 @@ fn progress_is_sent_when_asked_for_and_only_ever_rises() {
         QueryEvent::Row(Row("[1]".into())),
         QueryEvent::End,
     ];
-    server.script.push_back(World::Rows(events));
+    server.script.push_back(World::Rows(events.clone()));
     server.http(post("2025-06-18", body));
+    assert!(server.sent.is_empty(), "the client takes no events");
+    let (mut head, body) = post("2025-06-18", body).into_parts();
+    head.headers.insert("accept", "application/json, text/event-stream".parse().unwrap());
+    server.script.push_back(World::Rows(events));
+    server.http(http::Request::from_parts(head, body));
     let sent: Vec<serde_json::Value> =
         server.sent.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
     assert_eq!(sent.len(), 2);
