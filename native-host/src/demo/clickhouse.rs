@@ -59,9 +59,6 @@ pub enum StartError {
     /// No port could be bound on loopback.
     #[error("cannot find a free port on 127.0.0.1: {0}")]
     Port(#[source] io::Error),
-    /// The system has no randomness for passwords.
-    #[error("the system gave no random bytes for passwords: {0}")]
-    Random(getrandom::Error),
     /// The HTTP client could not be made.
     #[error("cannot make an HTTP client: {0}")]
     Client(#[source] reqwest::Error),
@@ -138,7 +135,7 @@ impl ClickHouse {
     async fn launch(installation: &Installation, options: &Options) -> Result<Self, StartError> {
         let folder =
             tempfile::Builder::new().prefix("housekey-clickhouse-").tempdir().map_err(StartError::Folder)?;
-        let secrets = Secrets::random().map_err(StartError::Random)?;
+        let secrets = Secrets::random();
         let (http_port, tcp_port) = free_ports().map_err(StartError::Port)?;
         write_files(folder.path(), http_port, tcp_port, &secrets, options).map_err(StartError::Folder)?;
 
