@@ -1,0 +1,247 @@
+//! One query over HTTP, as the events that core wants to hear.
+//!
+//! What the network says goes to the log with the query's id. Clients hear whether ClickHouse could be reached and
+//! whether it was in time, but neither names nor addresses.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use housekey_core::clickhouse::http::{Response, encode};
+use housekey_core::clickhouse::{QueryEvent, QueryRequest, ReadLimits};
+use housekey_core::config::Tls;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, warn};
+
+use super::pool::{Pool, PoolError};
+
+/// A client of any number of servers.
+pub struct Client {
+    pool: Pool,
+}
+
+impl Client {
+    /// A client that trusts as configured.
+    ///
+    /// # Errors
+    /// The files that the configuration names cannot be used.
+    pub fn new(tls: &Tls) -> Result<Self, PoolError> {
+        Ok(Self { pool: Pool::new(tls)? })
+    }
+
+    /// Sends a query. Nothing happens before the first [`Answer::next`].
+    pub fn send(&self, request: &QueryRequest) -> Answer {
+        let query_id = request.query_id.clone();
+        let phase = match self.exchange(request) {
+            Ok(sending) => Phase::Sending(sending),
+            Err(error) => {
+                warn!(query_id, "the query cannot be sent: {error}");
+                Phase::Failed("the query cannot be sent to ClickHouse as it is")
+            }
+        };
+        Answer {
+            phase,
+            query_id,
+            limits: request.limits,
+            seconds: request.deadline_seconds,
+            until: Instant::now() + Duration::from_secs(request.deadline_seconds),
+            reached: false,
+        }
+    }
+
+    fn exchange(&self, request: &QueryRequest) -> Result<Sending, String> {
+        let encoded = encode(request).map_err(|error| error.to_string())?;
+        let encoded = reqwest::Request::try_from(encoded).map_err(|error| chain(&error))?;
+        let client = self.pool.client(request).map_err(|error| error.to_string())?;
+        Ok(Box::pin(async move { client.execute(encoded).await }))
+    }
+}
+
+type Sending = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
+
+/// The answer to a query, as it arrives. Dropping it closes the connection, unless the answer is at its end.
+pub struct Answer {
+    phase: Phase,
+    query_id: String,
+    limits: ReadLimits,
+    seconds: u64,
+    until: Instant,
+    reached: bool,
+}
+
+enum Phase {
+    Failed(&'static str),
+    Sending(Sending),
+    Reading { body: reqwest::Body, decoder: Box<Response> },
+    Over { decoder: Option<Box<Response>>, complete: bool },
+}
+
+impl Answer {
+    /// The next event. After the last one, which core knows by its kind, there are only repeated failures.
+    pub async fn next(&mut self) -> QueryEvent {
+        loop {
+            if let Some(event) = self.poll_decoder() {
+                return event;
+            }
+            match &mut self.phase {
+                Phase::Failed(reason) => return QueryEvent::Broken((*reason).to_owned()),
+                Phase::Over { .. } => return QueryEvent::Broken("ClickHouse broke off its answer".into()),
+                Phase::Sending(sending) => match timeout_at(self.until, sending).await {
+                    Ok(Ok(response)) => {
+                        let (head, body) = http::Response::from(response).into_parts();
+                        let decoder = Box::new(Response::new(&head, self.limits));
+                        self.reached = true;
+                        self.phase = Phase::Reading { body, decoder };
+                    }
+                    Ok(Err(error)) => {
+                        warn!(query_id = self.query_id, "ClickHouse did not answer: {}", chain(&error));
+                        self.reached = !error.is_connect();
+                        self.phase = Phase::Over { decoder: None, complete: false };
+                        return QueryEvent::Broken(if self.reached {
+                            "ClickHouse closed the connection without an answer".into()
+                        } else {
+                            "ClickHouse could not be reached".into()
+                        });
+                    }
+                    Err(_) => return self.late(),
+                },
+                Phase::Reading { body, decoder } => {
+                    match timeout_at(self.until, next_chunk(body)).await {
+                        Ok(Some(Ok(chunk))) => decoder.receive(&chunk),
+                        Ok(None) => self.over(true),
+                        Ok(Some(Err(error))) => {
+                            // ClickHouse closes like this after an exception in the middle of an answer.
+                            debug!(query_id = self.query_id, "the answer broke off: {}", chain(&error));
+                            self.over(false);
+                        }
+                        Err(_) => return self.late(),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the server may know of the query: a connection was made, and no answer says otherwise.
+    pub fn may_run(&self) -> bool {
+        match &self.phase {
+            Phase::Failed(_) => false,
+            Phase::Sending(_) | Phase::Reading { .. } => true,
+            Phase::Over { .. } => self.reached,
+        }
+    }
+
+    /// Reads what is left, if that is little: then the connection is used again, and nothing is left to cancel.
+    pub async fn drain(mut self, most_bytes: usize, patience: Duration) -> bool {
+        let Phase::Reading { body, .. } = &mut self.phase else {
+            return matches!(self.phase, Phase::Over { complete: true, .. });
+        };
+        let until = Instant::now() + patience;
+        let mut read = 0_usize;
+        while read <= most_bytes {
+            match timeout_at(until, next_chunk(body)).await {
+                Ok(Some(Ok(chunk))) => read = read.saturating_add(chunk.len()),
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn poll_decoder(&mut self) -> Option<QueryEvent> {
+        match &mut self.phase {
+            Phase::Reading { decoder, .. } | Phase::Over { decoder: Some(decoder), .. } => {
+                decoder.poll_event()
+            }
+            Phase::Failed(_) | Phase::Sending(_) | Phase::Over { decoder: None, .. } => None,
+        }
+    }
+
+    fn over(&mut self, complete: bool) {
+        let over = Phase::Over { decoder: None, complete };
+        if let Phase::Reading { mut decoder, .. } = std::mem::replace(&mut self.phase, over) {
+            decoder.finish(complete);
+            self.phase = Phase::Over { decoder: Some(decoder), complete };
+        }
+    }
+
+    fn late(&mut self) -> QueryEvent {
+        warn!(query_id = self.query_id, "ClickHouse did not answer within {} seconds", self.seconds);
+        self.reached = true;
+        self.phase = Phase::Over { decoder: None, complete: false };
+        QueryEvent::Broken(format!("ClickHouse did not answer within {} seconds", self.seconds))
+    }
+}
+
+/// The next bytes of a body; trailers are passed over.
+async fn next_chunk(body: &mut reqwest::Body) -> Option<reqwest::Result<Bytes>> {
+    loop {
+        match body.frame().await? {
+            Ok(frame) => {
+                if let Ok(chunk) = frame.into_data() {
+                    return Some(Ok(chunk));
+                }
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// An error with its causes, without the URL: a query may be part of it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    if text.is_empty() { "no cause is known".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use housekey_core::clickhouse::{Credential, Endpoint, RunAs, Scheme, Statement};
+    use housekey_core::sql::{ReadOnlySql, Rules};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_late_may_still_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tls = Tls {
+            enabled: false,
+            ca_cert: None,
+            client_cert: None,
+            client_key: None,
+            insecure_skip_verify: false,
+        };
+        let rules = Rules { allowed_settings: &[], max_length: 64 };
+        let request = QueryRequest {
+            endpoint: Endpoint {
+                scheme: Scheme::Http,
+                host: "127.0.0.1".into(),
+                port: listener.local_addr().unwrap().port(),
+            },
+            operator_named: true,
+            credential: Credential::Password { username: "u".into(), password: "".into() },
+            run_as: RunAs::Login,
+            database: None,
+            statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
+            inner_readonly: false,
+            settings: Vec::new(),
+            headers: Vec::new(),
+            query_id: "q".into(),
+            deadline_seconds: 0,
+            limits: ReadLimits { row_bytes: 1024 },
+        };
+        let mut answer = Client::new(&tls).unwrap().send(&request);
+        let late = QueryEvent::Broken("ClickHouse did not answer within 0 seconds".into());
+        assert_eq!(answer.next().await, late);
+        assert!(answer.may_run());
+        assert!(!answer.drain(1, Duration::ZERO).await, "nothing shows that it has ended");
+    }
+}

@@ -1,0 +1,167 @@
+//! The native driver as an [`App`]: head, body, steps, answer.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use housekey_core::exchange::{Admission, Admitted, Inbound, Reply, Route, Step, admit, begin};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use super::stream::{Driving, EventStream};
+use super::{App, Body};
+use crate::drive::{Client, drive};
+use crate::host::Native;
+
+/// A body that takes longer to arrive is not waited for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Messages that wait for a client that reads slowly; then the query waits, too.
+const OUTBOX: usize = 16;
+
+impl App for Native {
+    async fn handle(&self, request: http::Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        // Only as far as core understands the path, for anything else in it may be a secret.
+        let route = Route::parse(head.uri.path(), true);
+        let mut record = Record::new(head.method.clone(), route);
+        let admitted = match self.step(|env| admit(env, self.service(), &head)) {
+            Admission::Answer(answer) => return record.close(whole(answer)),
+            Admission::Read(admitted) => admitted,
+        };
+        record.subject = admitted.subject().map(str::to_owned);
+        let body = match read(body, &admitted).await {
+            Ok(body) => body,
+            Err(refusal) => return record.close(whole(refusal)),
+        };
+        let stream_head = admitted.stream_head();
+        match self.step(|env| begin(env, Inbound::Http(admitted, body))) {
+            Step::Done(reply) => record.close(whole(http_reply(reply))),
+            step @ (Step::Fetch(..) | Step::Query(..) | Step::Ask(..) | Step::Wait(..)) => {
+                answer(self.clone(), step, stream_head, record).await
+            }
+        }
+    }
+
+    async fn finished(&self) {
+        self.background().finished().await;
+    }
+}
+
+/// Drives to the reply, or to the first message that precedes it: that one opens a stream of events.
+async fn answer(
+    native: Native,
+    step: Step,
+    stream_head: Option<Response<()>>,
+    record: Record,
+) -> Response<Body> {
+    let (outbox, mut messages) = mpsc::channel(OUTBOX);
+    let mut driving: Driving = Box::pin(async move {
+        let client = Client { outbox: &outbox, waiting: None };
+        drive(&native, step, &client).await
+    });
+    tokio::select! {
+        // A message that is there at the end goes before the reply.
+        biased;
+        Some(first) = messages.recv() => {
+            // Core sends nothing ahead of the reply to a client that takes no stream.
+            let head = stream_head.unwrap_or_default();
+            head.map(|()| BodyExt::boxed(EventStream::new(first, messages, driving, record)))
+        }
+        reply = &mut driving => {
+            // Messages of this very poll are dropped: nothing was shown yet, so no progress is owed.
+            record.close(whole(http_reply(reply)))
+        }
+    }
+}
+
+/// The body, within its bounds in size and time.
+async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response<Bytes>> {
+    let collect = async {
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return Err(plain(StatusCode::BAD_REQUEST, "the body broke off\n")) };
+            let Ok(chunk) = frame.into_data() else { continue };
+            if bytes.len().saturating_add(chunk.len()) > admitted.max_body() {
+                return Err(admitted.too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    let late = Err(plain(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"));
+    timeout(BODY_TIMEOUT, collect).await.unwrap_or(late)
+}
+
+fn http_reply(reply: Reply) -> Response<Bytes> {
+    match reply {
+        Reply::Http(answer) => answer,
+        // Core answers in the kind in which it was asked.
+        Reply::Lines { .. } | Reply::Cancel(_) => {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer\n")
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(text.as_bytes()));
+    *answer.status_mut() = status;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, text);
+    answer
+}
+
+fn whole(answer: Response<Bytes>) -> Response<Body> {
+    answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed())
+}
+
+/// One request in the log. Dropped before it is closed, it says that nobody got an answer.
+pub(super) struct Record {
+    method: Method,
+    route: Option<Route>,
+    subject: Option<String>,
+    begun: Instant,
+    closed: bool,
+}
+
+impl Record {
+    fn new(method: Method, route: Option<Route>) -> Self {
+        Self { method, route, subject: None, begun: Instant::now(), closed: false }
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Self {
+        Self::new(Method::POST, None)
+    }
+
+    fn close(mut self, answer: Response<Body>) -> Response<Body> {
+        self.write(Some(answer.status()), "answered");
+        answer
+    }
+
+    pub(super) fn streamed(mut self) {
+        self.write(Some(StatusCode::OK), "streamed");
+    }
+
+    fn write(&mut self, status: Option<StatusCode>, outcome: &str) {
+        self.closed = true;
+        let route = self.route.as_ref().map_or_else(|| "other".to_owned(), ToString::to_string);
+        let (method, status) = (self.method.as_str(), status.map(|status| status.as_u16()));
+        let (millis, subject) = (self.begun.elapsed().as_millis(), self.subject.as_deref());
+        if matches!(self.route, Some(Route::Live | Route::Health)) && status == Some(200) {
+            debug!(method, route, status, millis, subject, "{outcome}");
+        } else {
+            info!(method, route, status, millis, subject, "{outcome}");
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.write(None, "broken off before the answer");
+        }
+    }
+}
