@@ -21,6 +21,8 @@ use housekey_core::tool::Table;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1"}}}"#;
+const DOCUMENT: &str = r#"{"clickhouse":{"host":"127.0.0.1","port":8123,"username":"gateway","password":"x","impersonation":"execute_as"},
+"server":{"jwe":{"enabled":true,"jwe_secret_key":["outer"],"jwt_secret_key":["inner"]}},"logging":{"level":"info"}}"#;
 const ANSWER: &[u8] = b"[\"1\"]\n[\"UInt8\"]\n[1]\n";
 
 fn token(rng: &mut impl rand_core::CryptoRng) -> (TokenKeys, String) {
@@ -101,6 +103,17 @@ fn engine(criterion: &mut Criterion) {
             let mut env = Env { now: NOW, rng: &mut rng, facts: &facts };
             let length = exchange(&service, &mut env, &head);
             assert!(length > 0);
+        });
+    });
+
+    // What an instance of the component does first, and so, at the edge, every request.
+    let environment = vec![("HOUSEKEY_CONFIG".to_owned(), DOCUMENT.to_owned())];
+    let sources = Sources { document: None, environment, flags: Vec::new() };
+    criterion.bench_function("load a configuration and make a service of it", |bench| {
+        bench.iter(|| {
+            let loaded =
+                config::load(Host::Edge, &sources, &|_| Err(String::new())).expect("a configuration");
+            Service::new(loaded.config, Table::product(), Host::Edge).expect("a service")
         });
     });
 

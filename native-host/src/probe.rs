@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use housekey_core::clickhouse::{Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement};
 use housekey_core::config::{Config, Impersonation, Loaded};
 use housekey_core::identity::static_caller;
-use housekey_core::sql::{DenyList, ImpersonatedUser, ReadOnlySql, Refusal, Rules, WritableSql};
+use housekey_core::sql::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Refusal, Rules, WritableSql};
 
 use crate::clickhouse::Client;
 use crate::{cli, logging};
@@ -85,7 +85,7 @@ async fn ask(
         run_as,
         database: access.database.clone(),
         statement,
-        inner_readonly: false,
+        inner: Inner::default(),
         settings: Vec::new(),
         headers: config.clickhouse.http_headers.clone(),
         query_id: format!("housekey-test-{:032x}", rand::random::<u128>()),

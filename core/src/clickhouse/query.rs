@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::exception::Exception;
 use crate::secret::Secret;
-use crate::sql::{ImpersonatedUser, ReadOnlySql, WritableSql};
+use crate::sql::{ImpersonatedUser, Inner, ReadOnlySql, WritableSql};
 
 /// How the bytes travel to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,9 +111,8 @@ pub struct QueryRequest {
     pub database: Option<String>,
     /// The checked statement.
     pub statement: Statement,
-    /// Whether `EXECUTE AS` asks the server for `readonly=1` inside the statement. Off only when the person's
-    /// profile was seen to be read-only already.
-    pub inner_readonly: bool,
+    /// What `EXECUTE AS` sets inside the statement; without effect for [`RunAs::Login`].
+    pub inner: Inner,
     /// Settings, in the order in which they are sent.
     pub settings: Vec<Setting>,
     /// HTTP headers that the operator wants ClickHouse to receive.

@@ -13,7 +13,7 @@ use crate::clickhouse::{Credential, Outcome, QueryRequest, ReadLimits, RowLimits
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::CallResult;
-use crate::sql::{ReadOnlySql, Rules};
+use crate::sql::{Inner, ReadOnlySql, Rules};
 use crate::time::UnixTime;
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
 
@@ -93,7 +93,7 @@ impl Task for Probe {
             run_as: access.run_as.clone(),
             database: access.database.clone(),
             statement: Statement::ReadOnly(statement),
-            inner_readonly: false,
+            inner: Inner::default(),
             settings: Vec::new(),
             headers: call.config.clickhouse.http_headers.clone(),
             query_id: env.random_id(),

@@ -2,7 +2,7 @@
 
 use super::bracket::parts;
 use super::token::TokenKind;
-use super::{DenyList, ImpersonatedUser, ReadOnlySql, Rules, WritableSql, execute_as, quote_literal};
+use super::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql, execute_as, quote_literal};
 
 /// Panics when the checker contradicts itself about `input`.
 #[allow(clippy::panic, reason = "a failed property is reported to the fuzzer by a panic")]
@@ -30,8 +30,12 @@ pub fn check(input: &str) {
     }
     for name in [input, r"o'bri\en"] {
         let Ok(user) = ImpersonatedUser::parse(name, &deny) else { continue };
-        for inner_readonly in [false, true] {
-            let wrapped = execute_as(&sql, &user, inner_readonly);
+        for inner in [
+            Inner::default(),
+            Inner { readonly: true, limit: None },
+            Inner { readonly: true, limit: Some(9) },
+        ] {
+            let wrapped = execute_as(&sql, &user, inner);
             let Ok(found) = parts(&wrapped, usize::MAX) else { panic!("not one statement: {wrapped}") };
             let head: Vec<_> = found.iter().take(3).map(|part| part.token).collect();
             assert!(matches!(head.as_slice(), [execute, as_, user_name]

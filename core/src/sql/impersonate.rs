@@ -102,18 +102,28 @@ pub enum IdentityRefusal {
     Denied,
 }
 
-/// The statement as that user.
+/// The settings that a statement gets inside `EXECUTE AS`.
 ///
-/// With `inner_readonly` a [`StatementKind::Select`] also asks for `readonly=1` inside, in all of its queries; the
-/// other kinds cannot carry it. A user whose profile says `readonly=2` is answered with code 164 that names
-/// `readonly`: ask again without.
-pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner_readonly: bool) -> String {
+/// Outside, a setting that the person's profile forbids is silently bent to what it allows; inside it is an error,
+/// so that nothing is cut unseen. Only a [`StatementKind::Select`] can carry them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inner {
+    /// `readonly=1`, in all queries of the statement. A user whose profile says `readonly=2` is answered with code
+    /// 164 that names `readonly`: ask again without.
+    pub readonly: bool,
+    /// `limit`: the most rows of the whole answer.
+    pub limit: Option<u64>,
+}
+
+/// The statement as that user.
+pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> String {
     let mut wrapped = format!("EXECUTE AS {} ", quote_literal(user.as_str()));
-    if !inner_readonly || sql.kind() != StatementKind::Select {
+    if inner == Inner::default() || sql.kind() != StatementKind::Select {
         wrapped.push_str(sql.text());
         return wrapped;
     }
-    if sql.needs_wrapping() {
+    // A limit after queries that are joined would cut the last of them alone.
+    if sql.needs_wrapping() || (inner.limit.is_some() && sql.is_joined()) {
         wrapped.push_str("SELECT * FROM (\n");
         wrapped.push_str(sql.body());
         wrapped.push_str("\n)");
@@ -125,7 +135,10 @@ pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner_readonly: bo
         wrapped.push_str(sql.tail_settings());
         wrapped.push_str(", ");
     }
-    wrapped.push_str("readonly=1");
+    let limit = inner.limit.map(|limit| format!("limit={limit}"));
+    let readonly = inner.readonly.then(|| "readonly=1".to_owned());
+    let settings: Vec<String> = limit.into_iter().chain(readonly).collect();
+    wrapped.push_str(&settings.join(", "));
     wrapped
 }
 
@@ -147,6 +160,32 @@ fn is_placeholder(name: &str) -> bool {
 mod tests {
     use super::super::Rules;
     use super::*;
+
+    const READONLY: Inner = Inner { readonly: true, limit: None };
+
+    #[test]
+    fn a_limit_cuts_the_whole_answer() {
+        let allowed = names(&["max_threads"]);
+        let rules = Rules { allowed_settings: &allowed, max_length: 1000 };
+        let user = ImpersonatedUser::parse("u", &DenyList::new("g", &[], &[])).unwrap();
+        for (sql, inner) in [
+            ("SELECT 1", "SELECT 1\nSETTINGS limit=7, readonly=1"),
+            ("SELECT 1 SETTINGS max_threads=2", "SELECT 1\nSETTINGS max_threads=2, limit=7, readonly=1"),
+            (
+                "SELECT 1 UNION ALL SELECT 2",
+                "SELECT * FROM (\nSELECT 1 UNION ALL SELECT 2\n)\nSETTINGS limit=7, readonly=1",
+            ),
+            (
+                "WITH a AS (SELECT 1 UNION ALL SELECT 2) SELECT * FROM a",
+                "WITH a AS (SELECT 1 UNION ALL SELECT 2) SELECT * FROM a\nSETTINGS limit=7, readonly=1",
+            ),
+            ("SHOW TABLES", "SHOW TABLES"),
+        ] {
+            let sql = ReadOnlySql::parse(sql, &rules).unwrap();
+            let both = Inner { readonly: true, limit: Some(7) };
+            assert_eq!(execute_as(&sql, &user, both), format!("EXECUTE AS 'u' {inner}"));
+        }
+    }
 
     fn names(list: &[&str]) -> Vec<String> {
         list.iter().map(|name| (*name).to_owned()).collect()
@@ -213,8 +252,11 @@ mod tests {
             ("EXPLAIN (SELECT 1)", "EXPLAIN (SELECT 1)"),
         ] {
             let sql = ReadOnlySql::parse(sql, &rules).unwrap();
-            assert_eq!(execute_as(&sql, &user, true), format!(r"EXECUTE AS 'o\'b\\n' {inner}"));
-            assert_eq!(execute_as(&sql, &user, false), format!(r"EXECUTE AS 'o\'b\\n' {}", sql.text()));
+            assert_eq!(execute_as(&sql, &user, READONLY), format!(r"EXECUTE AS 'o\'b\\n' {inner}"));
+            assert_eq!(
+                execute_as(&sql, &user, Inner::default()),
+                format!(r"EXECUTE AS 'o\'b\\n' {}", sql.text())
+            );
         }
     }
 }

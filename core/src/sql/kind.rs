@@ -68,6 +68,15 @@ pub(super) fn needs_wrapping(body: &[Part<'_>]) -> bool {
     }
 }
 
+/// Whether several queries are joined into the answer, outside of any brackets.
+pub(super) fn is_joined(body: &[Part<'_>]) -> bool {
+    body.iter().enumerate().any(|(index, part)| {
+        part.depth == 0
+            && part.token.is_word_of(&["UNION", "INTERSECT", "EXCEPT"])
+            && !follows_dot(body, index)
+    })
+}
+
 fn parenthesised(parts: &[Part<'_>]) -> Result<StatementKind, Refusal> {
     let inner = parts.iter().find(|part| part.token.kind != TokenKind::Open(Bracket::Round));
     match inner {

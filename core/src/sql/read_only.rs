@@ -1,7 +1,7 @@
 //! The witnesses: a statement that was checked.
 
 use super::bracket::{Part, has_keywords, parts};
-use super::kind::{StatementKind, kind, needs_wrapping};
+use super::kind::{StatementKind, is_joined, kind, needs_wrapping};
 use super::refusal::Refusal;
 use super::tail::{SettingsClause, settings_clauses, split};
 use super::token::TokenKind;
@@ -23,6 +23,7 @@ pub struct ReadOnlySql {
     body_length: usize,
     tail_settings: String,
     wrap: bool,
+    joined: bool,
     kind: StatementKind,
     dropped_format: Option<String>,
     settings: Vec<String>,
@@ -62,8 +63,17 @@ impl ReadOnlySql {
                 settings.push(name);
             }
         }
-        let wrap = needs_wrapping(body);
-        Ok(Self { text, body_length, tail_settings, wrap, kind, dropped_format: tail.format, settings })
+        let (wrap, joined) = (needs_wrapping(body), is_joined(body));
+        Ok(Self {
+            text,
+            body_length,
+            tail_settings,
+            wrap,
+            joined,
+            kind,
+            dropped_format: tail.format,
+            settings,
+        })
     }
 
     /// The statement without a trailing `;` and `FORMAT` and without comments around it. Text on a new line after it
@@ -95,6 +105,11 @@ impl ReadOnlySql {
     /// What follows `SETTINGS` after the statement; empty without such a clause.
     pub(super) fn tail_settings(&self) -> &str {
         &self.tail_settings
+    }
+
+    /// Whether several queries make up its answer.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
     }
 
     /// Whether settings reach its queries only from a query around it.

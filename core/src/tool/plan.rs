@@ -10,6 +10,7 @@ use crate::clickhouse::{
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals};
+use crate::sql::Inner;
 
 /// Bytes that a single row may take on the wire when no byte cap says less.
 const LARGEST_ROW: usize = 16 << 20;
@@ -50,7 +51,7 @@ impl Plan {
             run_as: access.run_as.clone(),
             database: access.database.clone(),
             statement,
-            inner_readonly: true,
+            inner: Inner::default(),
             settings: Vec::new(),
             // An address that a token chose gets nothing that the operator meant for their own server.
             headers: if access.operator_named { config.clickhouse.http_headers.clone() } else { Vec::new() },
@@ -59,8 +60,11 @@ impl Plan {
             limits: ReadLimits { row_bytes },
         };
         let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
-        request.inner_readonly = !known.read_only_profile;
-        request.settings = settings(call, tool, &request, rows, seconds, &known);
+        let refuses_limit = known.nothing_settable || known.settings.iter().any(|name| name == "limit");
+        // One row more than asked, so that "cut" and "exactly as many" can be told apart.
+        let one_more = rows.filter(|_| !refuses_limit).map(|rows| rows.saturating_add(1));
+        request.inner = Inner { readonly: !known.read_only_profile, limit: one_more };
+        request.settings = settings(call, tool, &request, one_more, seconds, &known);
         Self { request, limits: RowLimits { rows, bytes } }
     }
 }
@@ -69,7 +73,7 @@ fn settings(
     call: &Call,
     tool: &str,
     request: &QueryRequest,
-    rows: Option<u64>,
+    one_more: Option<u64>,
     seconds: Option<u64>,
     known: &Refusals,
 ) -> Vec<Setting> {
@@ -77,9 +81,9 @@ fn settings(
         return Vec::new();
     }
     let mut settings = Vec::new();
-    if let Some(rows) = rows {
-        // One row more than asked, so that "cut" and "exactly as many" can be told apart.
-        settings.push(Setting::new("limit", rows.saturating_add(1).to_string()));
+    // Under EXECUTE AS the limit stands inside the statement: outside, the server bends it without a word.
+    if let (Some(one_more), RunAs::Login) = (one_more, &request.run_as) {
+        settings.push(Setting::new("limit", one_more.to_string()));
     }
     if let Some(seconds) = seconds {
         settings.push(Setting::new("max_execution_time", seconds.to_string()));
@@ -120,10 +124,17 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
     let mut known = env.facts.refusals(&key, env.now);
     let before = known.clone();
     // A SETTINGS clause of the caller's own is refused in the same words: only what we sent is ours to take back.
-    let asked_inside = request.inner_readonly && request.run_as != RunAs::Login;
-    let sent = |name: &str| request.settings.iter().any(|setting| setting.name == name);
+    let inside = |name: &str| match name {
+        "readonly" => request.inner.readonly,
+        "limit" => request.inner.limit.is_some(),
+        _ => false,
+    };
+    let sent = |name: &str| {
+        request.settings.iter().any(|setting| setting.name == name)
+            || (request.run_as != RunAs::Login && inside(name))
+    };
     match refused {
-        RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && (asked_inside || sent(&name)) => {
+        RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && sent(&name) => {
             // Said of `readonly` itself twice, the profile is the stricter kind, in which nothing can be set.
             known.nothing_settable = known.read_only_profile;
             known.read_only_profile = true;

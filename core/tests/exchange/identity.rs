@@ -57,7 +57,10 @@ fn a_person_is_impersonated_by_the_gateway() {
         query.settings.iter().all(|setting| setting.name != "readonly"),
         "it would stop EXECUTE AS itself"
     );
-    assert!(query.inner_readonly);
+    assert!(query.inner.readonly);
+    assert_eq!(query.inner.limit, Some(501));
+    let outside = query.settings.iter().any(|setting| setting.name == "limit");
+    assert!(!outside, "outside, the person's profile would bend it without a word");
     let comment = query.settings.iter().find(|setting| setting.name == "log_comment").unwrap();
     assert!(comment.value.contains("o'brien@example.com"));
 }
@@ -168,15 +171,14 @@ fn a_token_may_stand_in_the_path() {
 #[test]
 fn claims_only_ever_narrow() {
     let mut server = Scripted::new(SECURE);
-    for (limit, time, asked_rows, asked_time) in [(5, 7, "6", "7"), (100_000, 100_000, "501", "600")] {
+    for (limit, time, asked_rows, asked_time) in [(5, 7, 6, "7"), (100_000, 100_000, 501, "600")] {
         server.script.push_back(rows(&[1]));
         let claims =
             Claims { limit: NonZero::new(limit), max_execution_time: NonZero::new(time), ..person("alice") };
         ask(&mut server, &token(claims));
         let query = *server.queries().last().unwrap();
-        let value =
-            |name: &str| query.settings.iter().find(|setting| setting.name == name).unwrap().value.clone();
-        assert_eq!((value("limit").as_str(), value("max_execution_time").as_str()), (asked_rows, asked_time));
+        let seconds = query.settings.iter().find(|setting| setting.name == "max_execution_time").unwrap();
+        assert_eq!((query.inner.limit, seconds.value.as_str()), (Some(asked_rows), asked_time));
     }
 }
 

@@ -204,7 +204,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use housekey_core::clickhouse::{Credential, Endpoint, RunAs, Scheme, Statement};
-    use housekey_core::sql::{ReadOnlySql, Rules};
+    use housekey_core::sql::{Inner, ReadOnlySql, Rules};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -231,7 +231,7 @@ mod tests {
             run_as: RunAs::Login,
             database: None,
             statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
-            inner_readonly: false,
+            inner: Inner::default(),
             settings: Vec::new(),
             headers: Vec::new(),
             query_id: "q".into(),

@@ -5,4 +5,4 @@ mod pool;
 
 pub(crate) use http::chain;
 pub use http::{Answer, Client};
-pub use pool::{PoolError, outgoing_client};
+pub use pool::{PoolError, outgoing_clients};

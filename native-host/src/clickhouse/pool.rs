@@ -81,17 +81,14 @@ impl Pool {
     }
 }
 
-/// What connects somebody else's requests to ClickHouse as configured; `everywhere` also to public servers.
+/// What connects a component's requests: to the operator's servers, as configured, and to others.
 ///
 /// # Errors
 /// The files that the configuration names cannot be used.
-pub fn outgoing_client(tls: &Tls, everywhere: bool) -> Result<ClientBuilder, PoolError> {
+pub fn outgoing_clients(tls: &Tls) -> Result<(ClientBuilder, ClientBuilder), PoolError> {
     install_cryptography();
-    match (tls.enabled, everywhere) {
-        (true, _) => operator(tls),
-        (false, true) => Ok(builder()),
-        (false, false) => Ok(builder().tls_certs_only([])),
-    }
+    let own = if tls.enabled { operator(tls)? } else { builder().tls_certs_only([]) };
+    Ok((own, builder()))
 }
 
 fn builder() -> ClientBuilder {

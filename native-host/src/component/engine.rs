@@ -30,8 +30,8 @@ pub struct Hosted {
 impl Hosted {
     /// Reads, compiles and links a component. This takes a second or two of this thread.
     ///
-    /// `environment` is all the guest sees of it; `client` carries what the operator configured for
-    /// requests to own origins, above all TLS.
+    /// `environment` is all the guest sees of it; `own` carries what the operator configured for requests to
+    /// own origins, above all TLS, and `others` carries nothing of the operator's.
     ///
     /// # Errors
     /// When the file is not one that can be hosted.
@@ -39,7 +39,8 @@ impl Hosted {
         path: &Path,
         environment: Vec<(String, String)>,
         limits: Limits,
-        client: reqwest::ClientBuilder,
+        own: reqwest::ClientBuilder,
+        others: reqwest::ClientBuilder,
     ) -> Result<Self, LoadError> {
         let bytes =
             std::fs::read(path).map_err(|problem| LoadError::Read { path: path.to_owned(), problem })?;
@@ -51,7 +52,7 @@ impl Hosted {
         let imports = standard_imports(path, &engine, &component)?;
         let pre = link(&engine, &component)
             .map_err(|problem| LoadError::Link { path: path.to_owned(), problem: format!("{problem:#}") })?;
-        let outgoing = Outgoing::new(client, limits.outbound.clone())
+        let outgoing = Outgoing::new(own, others, limits.outbound.clone())
             .map_err(|problem| LoadError::Engine(problem.to_string()))?;
         let turns =
             Arc::new(Semaphore::new(usize::try_from(limits.concurrent).unwrap_or(Semaphore::MAX_PERMITS)));

@@ -5,7 +5,7 @@
 //! variable of this process but its own settings ([`edge_environment`]).
 //!
 //! A client that disconnects drops its response, which aborts the guest; its outgoing connection closes at once and
-//! ClickHouse is asked to end the query (see [`outgoing`]).
+//! ClickHouse is asked to end the query (see `outgoing.rs`).
 
 mod engine;
 mod environment;
@@ -53,8 +53,6 @@ pub enum Outbound {
     Only(Vec<String>),
     /// Everywhere; these origins are the operator's own, the others such as tokens name.
     OwnAndOthers(Vec<String>),
-    /// Everywhere, and always with what the operator configured.
-    Any,
 }
 
 impl Outbound {

@@ -39,27 +39,34 @@ type SentAnswer = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(),
 /// The way out, shared by all requests.
 pub(super) struct Outgoing {
     own: reqwest::Client,
-    others: reqwest::Client,
+    others: Option<reqwest::Client>,
     allowed: Outbound,
 }
 
 impl Outgoing {
-    pub(super) fn new(client: reqwest::ClientBuilder, allowed: Outbound) -> reqwest::Result<Self> {
+    pub(super) fn new(
+        own: reqwest::ClientBuilder,
+        others: reqwest::ClientBuilder,
+        allowed: Outbound,
+    ) -> reqwest::Result<Self> {
         // A redirect would lead past the list of hosts.
         let build = |client: reqwest::ClientBuilder| {
             client.redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT).build()
         };
-        Ok(Self { own: build(client)?, others: build(reqwest::Client::builder())?, allowed })
+        let others = match &allowed {
+            // Reading the system's authorities takes a while, and nobody asks for them.
+            Outbound::Only(_) => None,
+            Outbound::OwnAndOthers(_) => Some(build(others)?),
+        };
+        Ok(Self { own: build(own)?, others, allowed })
     }
 
     /// The client for an address, if it is allowed.
     fn client(&self, to: &Uri) -> Option<&reqwest::Client> {
         let is_own = |own: &[String]| origin(to).is_some_and(|origin| own.contains(&origin));
         match &self.allowed {
-            Outbound::Any => Some(&self.own),
             Outbound::Only(own) | Outbound::OwnAndOthers(own) if is_own(own) => Some(&self.own),
-            Outbound::Only(_) => None,
-            Outbound::OwnAndOthers(_) => Some(&self.others),
+            Outbound::Only(_) | Outbound::OwnAndOthers(_) => self.others.as_ref(),
         }
     }
 
@@ -287,7 +294,8 @@ mod tests {
     fn only_listed_origins_are_allowed_and_get_what_is_the_operators() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let own = vec!["https://db.example.com:8443".to_owned(), "http://[::1]:80".to_owned()];
-        let outgoing = |allowed| Outgoing::new(reqwest::Client::builder(), allowed).unwrap();
+        let builder = reqwest::Client::builder;
+        let outgoing = |allowed| Outgoing::new(builder(), builder(), allowed).unwrap();
         let (only, any) = (outgoing(Outbound::Only(own.clone())), outgoing(Outbound::OwnAndOthers(own)));
         for (to, is_own) in [
             ("https://db.example.com:8443/?query_id=1", true),

@@ -138,7 +138,7 @@ fn statement_text(query: &QueryRequest) -> Result<String, EncodeError> {
     match (&query.run_as, &query.statement) {
         (RunAs::Login, Statement::ReadOnly(sql)) => Ok(sql.text().to_owned()),
         (RunAs::Login, Statement::Writable(sql)) => Ok(sql.text().to_owned()),
-        (RunAs::ExecuteAs(user), Statement::ReadOnly(sql)) => Ok(execute_as(sql, user, query.inner_readonly)),
+        (RunAs::ExecuteAs(user), Statement::ReadOnly(sql)) => Ok(execute_as(sql, user, query.inner)),
         // Sent as it is, it would run with the rights of the login.
         (RunAs::ExecuteAs(_), Statement::Writable(_)) => Err(EncodeError::WritableImpersonation),
     }
@@ -264,7 +264,7 @@ mod tests {
             run_as: RunAs::Login,
             database: None,
             statement: read_only("SELECT 1"),
-            inner_readonly: true,
+            inner: crate::sql::Inner { readonly: true, limit: None },
             settings: Vec::new(),
             headers: Vec::new(),
             query_id: "q".to_owned(),
