@@ -1,0 +1,60 @@
+//! Where the things under test lie: `tests/run` builds them, and a variable can name another place.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// The native binary: `HOUSEKEY_BIN`, else the one that was built beside this test.
+pub fn housekey() -> Result<PathBuf> {
+    let beside = || -> Option<PathBuf> {
+        let test = env::current_exe().ok()?;
+        Some(test.parent()?.parent()?.join("housekey"))
+    };
+    existing("HOUSEKEY_BIN", named("HOUSEKEY_BIN").or_else(beside), "cargo build -p housekey")
+}
+
+/// The portable component: `HOUSEKEY_COMPONENT`, else where `tests/setup/build-component` leaves it.
+pub fn component() -> Result<PathBuf> {
+    let built = workspace().join("target/wasm/housekey_edge.wasm");
+    let path = named("HOUSEKEY_COMPONENT").unwrap_or(built);
+    existing("HOUSEKEY_COMPONENT", Some(path), "tests/setup/build-component")
+}
+
+/// A stock wasmtime: `HOUSEKEY_WASMTIME`, else the one that `tests/setup/wasmtime` installs.
+pub fn wasmtime() -> Result<PathBuf> {
+    let path = named("HOUSEKEY_WASMTIME").or_else(|| cached("wasmtime-48.0.8/bin/wasmtime"));
+    existing("HOUSEKEY_WASMTIME", path, "tests/setup/wasmtime")
+}
+
+/// A Node that is new enough for every client: the folder `HOUSEKEY_NODE_BIN`, as `tests/setup/node` prints it.
+pub fn node() -> Result<PathBuf> {
+    let path = named("HOUSEKEY_NODE_BIN").map(|folder| folder.join("node"));
+    existing("HOUSEKEY_NODE_BIN", path, "tests/setup/node")
+}
+
+/// A Python with an MCP client: the interpreter in that variable, as `tests/setup/python-venv` prints it.
+pub fn python(variable: &str) -> Result<PathBuf> {
+    existing(variable, named(variable), "tests/setup/python-venv")
+}
+
+/// A file in Housekey's private folder.
+pub fn cached(name: &str) -> Option<PathBuf> {
+    housekey::demo::clickhouse::cache_folder().ok().map(|folder| folder.join(name))
+}
+
+/// The root of the checkout.
+pub fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn existing(variable: &str, path: Option<PathBuf>, maker: &str) -> Result<PathBuf> {
+    let path = path.with_context(|| format!("no place is known: set {variable}"))?;
+    ensure!(path.is_file(), "{} is missing: run `{maker}`, or set {variable}", path.display());
+    Ok(path)
+}

@@ -1,0 +1,226 @@
+//! The hosts that serve Housekey, each started the way an operator starts it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::timeout;
+
+use crate::client::plain_http;
+use crate::settings::Settings;
+use crate::stderr::Stderr;
+use crate::{artifact, poll};
+
+/// How often another port is tried when somebody took ours between choosing and binding.
+const ATTEMPTS: u32 = 5;
+
+/// Where hosts listen: below the ports that systems give away.
+const FIRST_PORT: u16 = 16_000;
+const PORTS: u16 = 16_000;
+
+/// A way to run Housekey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Host {
+    /// `housekey --transport http`.
+    NativeHttp,
+    /// `housekey --transport stdio`.
+    Stdio,
+    /// `housekey --component housekey_edge.wasm`.
+    HostedComponent,
+    /// `wasmtime serve housekey_edge.wasm`, as wasmtime comes.
+    StockWasmtime,
+}
+
+impl Host {
+    /// Every host.
+    pub const ALL: [Self; 4] = [Self::NativeHttp, Self::Stdio, Self::HostedComponent, Self::StockWasmtime];
+
+    /// The name in the names of tests and in `HOUSEKEY_TEST_HOSTS`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NativeHttp => "native",
+            Self::Stdio => "stdio",
+            Self::HostedComponent => "component",
+            Self::StockWasmtime => "wasmtime",
+        }
+    }
+
+    /// Whether it speaks HTTP.
+    pub const fn speaks_http(self) -> bool {
+        match self {
+            Self::NativeHttp | Self::HostedComponent | Self::StockWasmtime => true,
+            Self::Stdio => false,
+        }
+    }
+
+    /// The command with its settings, about to listen at `port`.
+    pub fn command(self, settings: &Settings, port: u16) -> Result<Command> {
+        let port = port.to_string();
+        let mut command = match self {
+            Self::NativeHttp | Self::Stdio | Self::HostedComponent => Command::new(artifact::housekey()?),
+            Self::StockWasmtime => Command::new(artifact::wasmtime()?),
+        };
+        // Nothing of the environment that the tests run in is a setting of the host.
+        command.env_clear();
+        command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"));
+        command.envs(settings.iter());
+        match self {
+            Self::Stdio => {
+                command.args(["--transport", "stdio"]);
+            }
+            Self::NativeHttp => {
+                command.args(["--transport", "http", "--address", "127.0.0.1", "--port", &port]);
+            }
+            Self::HostedComponent => {
+                command.args([
+                    "--transport",
+                    "http",
+                    "--address",
+                    "127.0.0.1",
+                    "--port",
+                    &port,
+                    "--component",
+                ]);
+                command.arg(artifact::component()?);
+            }
+            Self::StockWasmtime => {
+                command.args(["serve", "-S", "cli", "--addr", &format!("127.0.0.1:{port}")]);
+                // By name only: the values come from the environment and stay out of the list of processes.
+                command.args(settings.iter().flat_map(|(name, _)| ["--env", name]));
+                command.arg(artifact::component()?);
+            }
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Ok(command)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A host that listens for HTTP; dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
+    url: String,
+    stderr: Stderr,
+    child: Child,
+}
+
+impl Server {
+    /// Starts a host and waits until it answers, whatever it answers.
+    pub async fn start(host: Host, settings: &Settings) -> Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let port = free_port()?;
+            let mut child =
+                host.command(settings, port)?.spawn().with_context(|| format!("cannot start {host}"))?;
+            let stderr = collect(host, &mut child)?;
+            let url = format!("http://127.0.0.1:{port}");
+            let client = plain_http()?;
+            let ended = poll::until(&format!("an answer of {host}"), async || {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(Some(Some(status)));
+                }
+                Ok(client.get(format!("{url}/livez")).send().await.ok().map(|_| None))
+            })
+            .await
+            .with_context(|| stderr.text())?;
+            // Whoever answered was our child only if that still runs.
+            let ended = match ended {
+                None => child.try_wait()?,
+                ended => ended,
+            };
+            match ended {
+                None => return Ok(Self { url, stderr, child }),
+                Some(_) if stderr.text().to_lowercase().contains("address already in use") => {}
+                Some(status) => bail!("{host} ended while starting ({status}):\n{}", stderr.text()),
+            }
+        }
+        bail!("no port was free for {host} {ATTEMPTS} times")
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it has written.
+    pub fn stderr(&self) -> &Stderr {
+        &self.stderr
+    }
+
+    /// Its process, as long as it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+/// How a host ended that was expected not to start.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it wrote.
+    pub stderr: String,
+}
+
+/// Starts a host that should end by itself at once.
+pub async fn run_to_end(host: Host, settings: &Settings, arguments: &[&str]) -> Result<Ended> {
+    let mut command = host.command(settings, free_port()?)?;
+    let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let stderr = collect(host, &mut child)?;
+    let status = timeout(poll::PATIENCE, child.wait())
+        .await
+        .with_context(|| format!("{host} was expected to end and runs:\n{}", stderr.text()))??;
+    // The pipe may still hold something when the process has ended.
+    let stderr = poll::until("a message of the ended host", async || {
+        let text = stderr.text();
+        Ok((!text.is_empty()).then_some(text))
+    })
+    .await?;
+    Ok(Ended { status, stderr })
+}
+
+/// Collects the standard error of a child.
+pub(crate) fn collect(host: Host, child: &mut Child) -> Result<Stderr> {
+    let pipe = child.stderr.take().context("standard error is not a pipe")?;
+    Ok(Stderr::collect(host.name(), pipe))
+}
+
+/// A port that nobody has now, and that the system gives to nobody who asks for any port: those are higher. Hence no
+/// gate, no ClickHouse and no other host of this process can take it before our host does.
+fn free_port() -> Result<u16> {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random_range(0..PORTS)));
+    for _ in 0..PORTS {
+        let port = FIRST_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free from {FIRST_PORT} on")
+}
+
+type Slot = Arc<OnceCell<Arc<Server>>>;
+
+/// Hosts that cases share, because they only read and their settings are alike.
+static SHARED: Mutex<BTreeMap<(Host, Settings), Slot>> = Mutex::const_new(BTreeMap::new());
+
+/// A host with these settings, started by the first who asks.
+pub async fn shared(host: Host, settings: &Settings) -> Result<Arc<Server>> {
+    let slot = Arc::clone(SHARED.lock().await.entry((host, settings.clone())).or_default());
+    let start = async || Server::start(host, settings).await.map(Arc::new);
+    slot.get_or_try_init(start).await.map(Arc::clone)
+}
+
+/// Ends the shared hosts. Statics are never dropped, so a suite calls this at its end.
+pub async fn end() {
+    SHARED.lock().await.clear();
+}

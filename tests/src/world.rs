@@ -1,0 +1,170 @@
+//! One real ClickHouse for a whole test process, with a person for everything that a case needs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use housekey::demo::clickhouse::{ClickHouse, Options, Silent, cache_folder, demo_data, install};
+use tokio::sync::Mutex;
+
+use crate::client::install_tls;
+use crate::secrets;
+use crate::token::Mint;
+
+/// The profiles of the people below.
+const PROFILES: &str = "
+    <reads_only><readonly>1</readonly></reads_only>
+    <reads_and_sets><readonly>2</readonly></reads_and_sets>
+    <capped>
+        <max_execution_time>30</max_execution_time>
+        <constraints>
+            <limit><max>100</max></limit>
+            <max_execution_time><const/></max_execution_time>
+        </constraints>
+    </capped>
+    <sealed_formats>
+        <constraints><output_format_json_quote_decimals><const/></output_format_json_quote_decimals></constraints>
+    </sealed_formats>
+";
+
+/// Somebody beside the fixture's alice, bob, gateway and admin.
+struct Person {
+    name: &'static str,
+    profile: &'static str,
+    grants: &'static [&'static str],
+    /// Whether the gateway may act for them.
+    impersonated: bool,
+}
+
+const PEOPLE: &[Person] = &[
+    Person { name: "rosa", profile: "reads_only", grants: &["GRANT SELECT ON sales.*"], impersonated: true },
+    Person {
+        name: "rick",
+        profile: "reads_and_sets",
+        grants: &["GRANT SELECT ON sales.*"],
+        impersonated: true,
+    },
+    Person { name: "carla", profile: "capped", grants: &["GRANT SELECT ON sales.*"], impersonated: true },
+    Person {
+        name: "frank",
+        profile: "sealed_formats",
+        grants: &["GRANT SELECT ON sales.*"],
+        impersonated: true,
+    },
+    // May write, so that only Housekey and `readonly` stand between a statement and the table.
+    Person {
+        name: "walter",
+        profile: "default",
+        grants: &[
+            "GRANT SELECT, INSERT, ALTER, DROP, TRUNCATE, CREATE ON scratch.*",
+            "GRANT SELECT ON sales.*",
+        ],
+        impersonated: true,
+    },
+    // A name that is not ASCII and looks like an operator.
+    Person {
+        name: "zoë-brien", profile: "person", grants: &["GRANT SELECT ON sales.*"], impersonated: true
+    },
+    // Exists, and nobody may act for them.
+    Person { name: "stranger", profile: "person", grants: &["GRANT SELECT ON sales.*"], impersonated: false },
+];
+
+/// Names whom the gateway may become, were there such users: they carry what breaks careless quoting.
+const ABSENT: &[&str] = &["absent*"];
+
+/// The ClickHouse, its people and the operator's secrets.
+#[derive(Debug)]
+pub struct World {
+    clickhouse: ClickHouse,
+    passwords: BTreeMap<&'static str, String>,
+    /// The secrets of the operator of every standard host.
+    pub mint: Mint,
+}
+
+static WORLD: Mutex<Option<Arc<World>>> = Mutex::const_new(None);
+
+/// The world, which the first caller starts.
+pub async fn world() -> Result<Arc<World>> {
+    let mut world = WORLD.lock().await;
+    if let Some(world) = &*world {
+        return Ok(Arc::clone(world));
+    }
+    let started = Arc::new(World::start().await?);
+    *world = Some(Arc::clone(&started));
+    Ok(started)
+}
+
+/// Ends the world. Statics are never dropped, so a suite calls this at its end.
+pub async fn end() {
+    drop(WORLD.lock().await.take());
+}
+
+impl World {
+    async fn start() -> Result<Self> {
+        install_tls();
+        let installation = install(&cache_folder()?, &Silent).await.context("installing ClickHouse")?;
+        let mut passwords: BTreeMap<_, _> =
+            PEOPLE.iter().map(|person| (person.name, secrets::fresh(person.name))).collect();
+        let mut init = demo_data();
+        init.extend(
+            [
+                "CREATE DATABASE scratch",
+                "CREATE TABLE scratch.notes (id UInt32) ENGINE = MergeTree ORDER BY id",
+            ]
+            .map(str::to_owned),
+        );
+        let impersonated =
+            PEOPLE.iter().filter(|person| person.impersonated).map(|person| quoted(person.name));
+        let options = Options {
+            extra_users: people_xml(&passwords),
+            extra_profiles: PROFILES.to_owned(),
+            extra_impersonation: impersonated.chain(ABSENT.iter().map(|name| (*name).to_owned())).collect(),
+            init,
+        };
+        let clickhouse = ClickHouse::start(&installation, options).await?;
+        for (name, password) in [
+            ("admin", clickhouse.admin_password()),
+            ("gateway", clickhouse.gateway_password()),
+            ("alice", clickhouse.alice_password()),
+            ("bob", clickhouse.bob_password()),
+        ] {
+            passwords.insert(name, secrets::remember(name, password));
+        }
+        Ok(Self { clickhouse, passwords, mint: Mint::new() })
+    }
+
+    /// The server.
+    pub fn clickhouse(&self) -> &ClickHouse {
+        &self.clickhouse
+    }
+
+    /// Somebody's password.
+    pub fn password(&self, name: &str) -> Result<&str> {
+        self.passwords.get(name).map(String::as_str).with_context(|| format!("there is nobody called {name}"))
+    }
+
+    /// Runs a statement as admin.
+    pub async fn admin(&self, sql: &str) -> Result<String> {
+        self.clickhouse.query(sql).await.map_err(anyhow::Error::msg)
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{name}`")
+}
+
+fn people_xml(passwords: &BTreeMap<&'static str, String>) -> String {
+    let mut xml = String::new();
+    for Person { name, profile, grants, .. } in PEOPLE {
+        let password = passwords.get(name).map_or("", String::as_str);
+        let grants: String = grants.iter().map(|grant| format!("<query>{grant}</query>")).collect();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            xml,
+            "<{name}><password>{password}</password><networks><ip>127.0.0.1</ip></networks>\
+             <profile>{profile}</profile><quota>default</quota><grants>{grants}</grants></{name}>"
+        );
+    }
+    xml
+}

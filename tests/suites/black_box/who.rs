@@ -1,0 +1,92 @@
+//! Who ran it: what the query says of itself, and what ClickHouse's own log says.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use system_tests::cell::Cell;
+use system_tests::client::Answer;
+use system_tests::query_log::{self, Entry};
+use system_tests::settings::Settings;
+
+const WHO: &str = "SELECT currentUser(), authenticatedUser()";
+
+pub(crate) async fn person_behind_the_gateway(cell: Cell) -> Result<()> {
+    for person in ["alice", "bob"] {
+        let answer = cell.as_person(person).await?.query(WHO).await?;
+        ensure!(answer.rows()? == json!([[person, "gateway"]]), "{}", answer.message);
+        ran_behind_the_gateway(&cell, &answer, person).await?;
+    }
+    Ok(())
+}
+
+async fn ran_behind_the_gateway(cell: &Cell, answer: &Answer, person: &str) -> Result<()> {
+    let entries = query_log::of_request(&cell.world, &answer.id, 2).await?;
+    let (inner, outer): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_internal());
+    ensure!(inner.len() == 1 && outer.len() == 1, "{entries:?}");
+    for (entry, user) in [(inner[0], person), (outer[0], "gateway")] {
+        ensure!(entry.text("user") == user && entry.text("initial_user") == user, "{entry:?}");
+        ensure!(entry.text("authenticated_user") == "gateway", "{entry:?}");
+        let comment: serde_json::Value =
+            serde_json::from_str(entry.text("log_comment")).context("log_comment")?;
+        ensure!(comment["client"] == "housekey" && comment["subject"] == person, "{comment}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn login_of_the_token(cell: Cell) -> Result<()> {
+    for person in ["alice", "bob"] {
+        let answer = cell.with_login(person).await?.query(WHO).await?;
+        ran_as(&cell, &answer, person).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn login_of_the_operator(cell: Cell) -> Result<()> {
+    let settings = Settings::login(&cell.world, "alice")?;
+    let answer = cell.client(&settings, None).await?.query(WHO).await?;
+    ran_as(&cell, &answer, "alice").await?;
+    // With tokens, too, as long as nobody is to be impersonated.
+    let settings = settings.with_tokens(&cell.world);
+    let answer = cell.client(&settings, Some(&cell.token("bob")?)).await?.query(WHO).await?;
+    ran_as(&cell, &answer, "alice").await
+}
+
+async fn ran_as(cell: &Cell, answer: &Answer, person: &str) -> Result<()> {
+    ensure!(answer.rows()? == json!([[person, person]]), "{}", answer.message);
+    let entries = query_log::of_request(&cell.world, &answer.id, 1).await?;
+    ensure!(entries.len() == 1, "{entries:?}");
+    for column in ["user", "initial_user", "authenticated_user"] {
+        ensure!(entries[0].text(column) == person, "{column}: {entries:?}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn unusual_name(cell: Cell) -> Result<()> {
+    let answer = cell.as_person("zoë-brien").await?.query(WHO).await?;
+    ensure!(answer.rows()? == json!([["zoë-brien", "gateway"]]), "{}", answer.message);
+    ran_behind_the_gateway(&cell, &answer, "zoë-brien").await
+}
+
+/// None of these people exists, and the gateway may become each of them: ClickHouse repeats the name it has read.
+pub(crate) async fn names_that_break_careless_quoting(cell: Cell) -> Result<()> {
+    for name in [
+        "absent o'brien",
+        "absent\\",
+        "absent\\x61",
+        "absent' SELECT 1 --",
+        "absent`",
+        "absent\"",
+        "absent$$",
+        "absent'@'%",
+        "absent@example.com",
+        "absent/*",
+        "absent {x:Identifier",
+        "absent — 名前",
+    ] {
+        let answer = cell.as_person(name).await?.query(WHO).await?;
+        let text = answer.failure()?;
+        ensure!(text.contains("192") && text.contains(name), "{name}: {text}");
+        let entries = query_log::of_request(&cell.world, &answer.id, 1).await?;
+        ensure!(entries.iter().all(|entry| entry.number("exception_code") == 192), "{name}: {entries:?}");
+    }
+    Ok(())
+}
