@@ -12,7 +12,7 @@ use super::dispatch::{Era, dispatch};
 use super::failure::{Failure, disclose};
 use super::health;
 use super::route::Route;
-use super::running::{Scene, Surface};
+use super::running::{Next, Scene, Surface};
 use super::service::Service;
 use super::step::{Reply, Step};
 use crate::env::Env;
@@ -49,11 +49,25 @@ impl Session {
     }
 }
 
+/// Messages that an array may have.
+const MOST_ELEMENTS: usize = 100;
+/// Bytes of answers after which the rest of an array is refused: an array must not multiply the caps of a call.
+const MOST_ANSWER_BYTES: usize = 4 << 20;
+
 /// The elements of an array of messages.
 pub(super) struct Batch {
-    pub(super) done: Vec<String>,
+    done: Vec<String>,
+    bytes: usize,
     rest: VecDeque<Value>,
     revision: Revision,
+}
+
+impl Batch {
+    /// Takes the answer of an element, if it has one.
+    pub(super) fn take(&mut self, answer: Option<String>) {
+        self.bytes += answer.as_ref().map_or(0, String::len);
+        self.done.extend(answer);
+    }
 }
 
 /// Takes a message and says what has to be done first.
@@ -62,11 +76,12 @@ pub fn begin(env: &mut Env<'_>, inbound: Inbound) -> Step {
         Inbound::Http(admitted, body) => begin_http(env, admitted, &body),
         Inbound::Line(service, line, session) => begin_line(env, service, &line, session),
     }
+    .settle(env)
 }
 
-fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Step {
+fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     if body.len() > admitted.max_body() {
-        return Step::Done(Reply::Http(admitted.too_large()));
+        return Next::Step(Step::Done(Reply::Http(admitted.too_large())));
     }
     let Admitted { service, route, headers, caller, origin } = admitted;
     let scene = Scene {
@@ -81,12 +96,12 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Step {
     }
     let value = match parse(body) {
         Ok(value) => value,
-        Err(failure) => return refuse(env, scene, &failure, None, None),
+        Err(failure) => return refuse(scene, &failure, None, None),
     };
     match post(&headers, value) {
         Ok(Post::One(message, era)) => dispatch(env, scene, message, &era),
-        Ok(Post::Batch(batch)) => next_of_batch(env, scene, batch),
-        Err((failure, id)) => refuse(env, scene, &failure, id.as_ref(), None),
+        Ok(Post::Batch(batch)) => Next::Element(Scene { batch: Some(batch), ..scene }),
+        Err((failure, id)) => refuse(scene, &failure, id.as_ref(), None),
     }
 }
 
@@ -115,7 +130,11 @@ fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<Requ
         Message::parse(value).map_err(|Malformed { id, reason }| (Failure::Malformed(reason), id))?;
     let handshake = Era::Handshake(declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER));
     let stateless = declares_stateless(declared);
+    let unknown = declared.filter(|version| Revision::parse(version).is_none());
     let Message::Request { id, method, params } = &message else {
+        if let Some(requested) = unknown {
+            return Err((Failure::Version { requested: requested.to_owned() }, None));
+        }
         return match message {
             // No request of ours can be open over stateless HTTP.
             Message::Response { id, .. } if stateless => {
@@ -135,7 +154,7 @@ fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<Requ
             return Err((Failure::Mismatch(mismatch), Some(id.clone())));
         }
         // A version that nobody knows is told what is supported; a known one lacks its `_meta`.
-        if let Some(requested) = declared.filter(|version| Revision::parse(version).is_none()) {
+        if let Some(requested) = unknown {
             return Err((Failure::Version { requested: requested.to_owned() }, Some(id.clone())));
         }
     }
@@ -158,16 +177,16 @@ fn stateless_era(params: &jsonrpc::Params) -> Result<(Meta, Result<Era, Failure>
     Ok((meta, era))
 }
 
-fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Step {
+fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Next {
     let Session { caller, revision } = session;
     let expired = caller.expires.is_some_and(|expires| env.now > expires);
     let scene = Scene { service, caller, surface: Surface::Line, batch: None };
     if line.iter().all(u8::is_ascii_whitespace) {
-        return Step::Done(scene.reply(200, None, None));
+        return Next::Step(Step::Done(scene.reply(200, None, None)));
     }
     let value = match parse(line) {
         Ok(value) => value,
-        Err(failure) => return refuse(env, scene, &failure, None, None),
+        Err(failure) => return refuse(scene, &failure, None, None),
     };
     if let Value::Array(elements) = value {
         let stateless = elements.iter().any(speaks_stateless);
@@ -177,24 +196,26 @@ fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Se
             revision.ok_or(Failure::NoHandshake).and_then(|revision| batch(elements, revision, stateless))
         };
         return match wanted {
-            Ok(batch) => next_of_batch(env, scene, batch),
-            Err(failure) => refuse(env, scene, &failure, None, None),
+            Ok(batch) => Next::Element(Scene { batch: Some(batch), ..scene }),
+            Err(failure) => refuse(scene, &failure, None, None),
         };
     }
     let message = match Message::parse(value) {
         Ok(message) => message,
         Err(Malformed { id, reason }) => {
-            return refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), None);
+            return refuse(scene, &Failure::Malformed(reason), id.as_ref(), None);
         }
     };
     match &message {
         Message::Notification { method, params } if method == "notifications/cancelled" => {
-            Step::Done(match params.get("requestId").and_then(RequestId::parse) {
+            Next::Step(Step::Done(match params.get("requestId").and_then(RequestId::parse) {
                 Some(id) => Reply::Cancel(id),
                 None => scene.reply(200, None, None),
-            })
+            }))
         }
-        Message::Notification { .. } | Message::Response { .. } => Step::Done(scene.reply(200, None, None)),
+        Message::Notification { .. } | Message::Response { .. } => {
+            Next::Step(Step::Done(scene.reply(200, None, None)))
+        }
         Message::Request { id, method, params } => {
             let era = if expired {
                 Err(Failure::SessionExpired)
@@ -209,7 +230,7 @@ fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Se
                 Ok(era) => dispatch(env, scene, message, &era),
                 Err(failure) => {
                     let id = id.clone();
-                    refuse(env, scene, &failure, Some(&id), None)
+                    refuse(scene, &failure, Some(&id), None)
                 }
             }
         }
@@ -229,45 +250,51 @@ fn batch(elements: Vec<Value>, revision: Revision, stateless: bool) -> Result<Ba
     if elements.is_empty() {
         return Err(Failure::Batch("the array has no message"));
     }
-    Ok(Batch { done: Vec::new(), rest: elements.into(), revision })
+    if elements.len() > MOST_ELEMENTS {
+        return Err(Failure::Batch("an array may have 100 messages at most"));
+    }
+    Ok(Batch { done: Vec::new(), bytes: 0, rest: elements.into(), revision })
 }
 
 /// Takes the next element of a batch, or ends it when there is none.
-pub(super) fn next_of_batch(env: &mut Env<'_>, mut scene: Scene, mut batch: Batch) -> Step {
+pub(super) fn next_of_batch(env: &mut Env<'_>, mut scene: Scene) -> Next {
+    let Some(batch) = &mut scene.batch else {
+        return Next::Step(Step::Done(scene.reply(200, None, None)));
+    };
     let Some(element) = batch.rest.pop_front() else {
         let text = (!batch.done.is_empty()).then(|| format!("[{}]", batch.done.join(",")));
-        return Step::Done(scene.reply(200, text, None));
+        return Next::Step(Step::Done(scene.reply(200, text, None)));
     };
-    let revision = batch.revision;
-    scene.batch = Some(batch);
-    match Message::parse(element) {
+    let (revision, full) = (batch.revision, batch.bytes > MOST_ANSWER_BYTES);
+    let reason = match Message::parse(element) {
         // The handshake must not be part of a batch (MCP 2025-03-26, lifecycle).
         Ok(Message::Request { id, method, .. }) if method == "initialize" => {
-            let failure = Failure::Batch("`initialize` must not be part of an array");
-            refuse(env, scene, &failure, Some(&id), Some(revision))
+            (Failure::Batch("`initialize` must not be part of an array"), Some(id))
         }
-        Ok(message) => dispatch(env, scene, message, &Era::Handshake(revision)),
-        Err(Malformed { id, reason }) => {
-            refuse(env, scene, &Failure::Malformed(reason), id.as_ref(), Some(revision))
-        }
-    }
+        Ok(Message::Request { id, .. }) if full => (
+            Failure::Batch("the answers before this one are too long for one array: send it alone"),
+            Some(id),
+        ),
+        Ok(message) => return dispatch(env, scene, message, &Era::Handshake(revision)),
+        Err(Malformed { id, reason }) => (Failure::Malformed(reason), id),
+    };
+    refuse(scene, &reason.0, reason.1.as_ref(), Some(revision))
 }
 
 /// Ends a message with a failure.
 pub(super) fn refuse(
-    env: &mut Env<'_>,
     scene: Scene,
     failure: &Failure,
     id: Option<&RequestId>,
     revision: Option<Revision>,
-) -> Step {
+) -> Next {
     if disclose(failure).rpc.is_none()
         && let Surface::Http { origin, .. } = &scene.surface
     {
-        return Step::Done(Reply::Http(failure_answer(failure, origin.as_deref())));
+        return Next::Step(Step::Done(Reply::Http(failure_answer(failure, origin.as_deref()))));
     }
     let (status, text) = failure_text(failure, id, revision);
-    scene.deliver(env, status, Some(text), None)
+    scene.deliver(status, Some(text), None)
 }
 
 /// The status and the text of an error response. A failure before the revision is known has its own status.

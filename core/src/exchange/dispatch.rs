@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::Session;
 use super::begin::refuse;
 use super::failure::Failure;
-use super::running::{Running, Scene, Shape};
-use super::step::Step;
+use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
 use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token, result_meta};
@@ -34,57 +33,57 @@ impl Era {
 }
 
 /// Answers a message, or begins the work that will.
-pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &Era) -> Step {
+pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &Era) -> Next {
     let (id, method, params) = match message {
         Message::Request { id, method, params } => (id, method, params),
         // Nothing that a client may notify over HTTP has an effect here: a cancelled request is known by its
         // closed connection, and an id alone would let one caller stop another's work.
         Message::Notification { .. } | Message::Response { .. } => {
-            return scene.deliver(env, 202, None, None);
+            return scene.deliver(202, None, None);
         }
     };
     match (era, method.as_str()) {
-        (Era::Handshake(_), "initialize") => initialize(env, scene, &id, &params),
-        (Era::Handshake(_), "ping") => answer(env, scene, &id, &json!({})),
+        (Era::Handshake(_), "initialize") => initialize(scene, &id, &params),
+        (Era::Handshake(_), "ping") => answer(scene, &id, &json!({})),
         (Era::Stateless(revision), "server/discover") => {
             let result = stateless(discover_result(), Some(&scene), *revision);
-            answer(env, scene, &id, &result)
+            answer(scene, &id, &result)
         }
-        (_, "tools/list") => list_tools(env, scene, &id, &params, era.revision()),
+        (_, "tools/list") => list_tools(scene, &id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
-        (_, _) => refuse(env, scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
+        (_, _) => refuse(scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
     }
 }
 
-fn initialize(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params) -> Step {
+fn initialize(scene: Scene, id: &RequestId, params: &Params) -> Next {
     let Some(requested) = params.get("protocolVersion").and_then(Value::as_str) else {
         let failure = Failure::Params("`protocolVersion` must be a string".into());
-        return refuse(env, scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
+        return refuse(scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
     };
     let (revision, result) = initialize_result(requested);
     let session = Session { caller: scene.caller.clone(), revision: Some(revision) };
     let text = jsonrpc::result_text(id, &result.to_string());
-    scene.deliver(env, 200, Some(text), Some(session))
+    scene.deliver(200, Some(text), Some(session))
 }
 
-fn list_tools(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params, revision: Revision) -> Step {
+fn list_tools(scene: Scene, id: &RequestId, params: &Params, revision: Revision) -> Next {
     if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
         let failure = Failure::Params("the cursor is not one of this server's".into());
-        return refuse(env, scene, &failure, Some(id), Some(revision));
+        return refuse(scene, &failure, Some(id), Some(revision));
     }
     let result = list_result(scene.service.tools.definitions(), revision);
     let result = stateless(result, Some(&scene), revision);
-    answer(env, scene, id, &result)
+    answer(scene, id, &result)
 }
 
-fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params, revision: Revision) -> Step {
+fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params, revision: Revision) -> Next {
     let Some(name) = params.get("name").and_then(Value::as_str) else {
         let failure = Failure::Params("`name` must be a string".into());
-        return refuse(env, scene, &failure, Some(&id), Some(revision));
+        return refuse(scene, &failure, Some(&id), Some(revision));
     };
     let Some(tool) = scene.service.tools.find(name).map(Arc::clone) else {
         let failure = Failure::NoSuchTool(name.to_owned());
-        return refuse(env, scene, &failure, Some(&id), Some(revision));
+        return refuse(scene, &failure, Some(&id), Some(revision));
     };
     let progress_token = progress_token(&params);
     let arguments = match params.remove("arguments") {
@@ -92,7 +91,7 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         Some(Value::Object(arguments)) => arguments,
         Some(_) => {
             let failure = Failure::Params("`arguments` must be an object".into());
-            return refuse(env, scene, &failure, Some(&id), Some(revision));
+            return refuse(scene, &failure, Some(&id), Some(revision));
         }
     };
     let call = Call {
@@ -105,9 +104,9 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
     Running { id, task, call, shape: Shape::Rpc { revision, progress_token }, scene }.start(env)
 }
 
-fn answer(env: &mut Env<'_>, scene: Scene, id: &RequestId, result: &Value) -> Step {
+fn answer(scene: Scene, id: &RequestId, result: &Value) -> Next {
     let text = jsonrpc::result_text(id, &result.to_string());
-    scene.deliver(env, 200, Some(text), None)
+    scene.deliver(200, Some(text), None)
 }
 
 /// Adds what every stateless result carries and, for what may be cached, how long and by whom.

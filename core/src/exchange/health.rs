@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::admit::json_answer;
-use super::running::{Running, Scene, Shape, Surface};
+use super::running::{Next, Running, Scene, Shape, Surface};
 use super::step::{Reply, Step};
 use crate::clickhouse::{Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
 use crate::env::Env;
@@ -26,13 +26,19 @@ pub(super) fn alive(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
 }
 
 /// Begins the answer of `/health`. With tokens there is no login to try: each request brings its own.
-pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Step {
+pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
     if scene.service.keys.is_some() {
         let Surface::Http { origin, .. } = &scene.surface else {
-            return Step::Done(scene.reply(404, None, None));
+            return Next::Step(Step::Done(scene.reply(404, None, None)));
         };
         let details = [("auth", "per_request_credentials")];
-        return Step::Done(Reply::Http(report(200, env.now, "healthy", &details, origin.as_deref())));
+        return Next::Step(Step::Done(Reply::Http(report(
+            200,
+            env.now,
+            "healthy",
+            &details,
+            origin.as_deref(),
+        ))));
     }
     let call = Call {
         id: RequestId::Number(0),

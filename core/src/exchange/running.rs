@@ -26,6 +26,29 @@ pub(super) struct Running {
     pub(super) scene: Scene,
 }
 
+/// What comes after a message has been dealt with as far as it can be.
+///
+/// The elements of a batch follow each other in a loop, not by calls within calls: a stranger chooses how many there
+/// are, and the stack is finite.
+pub(super) enum Next {
+    /// The host's turn.
+    Step(Step),
+    /// The next element of the batch that the scene holds.
+    Element(Scene),
+}
+
+impl Next {
+    /// Goes on until it is the host's turn.
+    pub(super) fn settle(mut self, env: &mut Env<'_>) -> Step {
+        loop {
+            match self {
+                Self::Step(step) => return step,
+                Self::Element(scene) => self = next_of_batch(env, scene),
+            }
+        }
+    }
+}
+
 /// What the answer looks like.
 pub(super) enum Shape {
     /// A JSON-RPC response in the shape of a revision.
@@ -53,7 +76,7 @@ pub(super) enum Surface {
 
 impl Running {
     /// Begins the work.
-    pub(super) fn start(self, env: &mut Env<'_>) -> Step {
+    pub(super) fn start(self, env: &mut Env<'_>) -> Next {
         let step = self.task.start(env, &self.call);
         Box::new(self).advance(env, step)
     }
@@ -61,10 +84,10 @@ impl Running {
     /// Goes on after a pause.
     pub(super) fn resume(self: Box<Self>, env: &mut Env<'_>, state: ToolState, moment: Moment) -> Step {
         let step = self.task.resume(env, &self.call, state, moment);
-        self.advance(env, step)
+        self.advance(env, step).settle(env)
     }
 
-    fn advance(self: Box<Self>, env: &mut Env<'_>, mut step: ToolStep) -> Step {
+    fn advance(self: Box<Self>, env: &mut Env<'_>, mut step: ToolStep) -> Next {
         loop {
             match step {
                 ToolStep::Fetch(request, state) => {
@@ -76,34 +99,37 @@ impl Running {
                         continue;
                     }
                     let (url, remember) = (request.url.clone(), request.remember);
-                    return Step::Fetch(request, AwaitFetch { running: self, state, url, remember });
+                    let waiting = AwaitFetch { running: self, state, url, remember };
+                    return Next::Step(Step::Fetch(request, waiting));
                 }
                 ToolStep::Query(request, limits, state) => {
                     let waiting = AwaitQuery::new(self, state, Rows::new(limits), &request);
-                    return Step::Query(request, waiting);
+                    return Next::Step(Step::Query(request, waiting));
                 }
                 ToolStep::Ask(request, state) => {
-                    return Step::Ask(request, AwaitAnswer { running: self, state });
+                    return Next::Step(Step::Ask(request, AwaitAnswer { running: self, state }));
                 }
-                ToolStep::Wait(until, state) => return Step::Wait(until, AwaitTime { running: self, state }),
+                ToolStep::Wait(until, state) => {
+                    return Next::Step(Step::Wait(until, AwaitTime { running: self, state }));
+                }
                 ToolStep::Done(result) => return self.complete(env, &result),
             }
         }
     }
 
-    fn complete(self, env: &mut Env<'_>, result: &CallResult) -> Step {
+    fn complete(self, env: &mut Env<'_>, result: &CallResult) -> Next {
         let Self { id, shape, scene, .. } = self;
         match shape {
-            Shape::Health => Step::Done(Reply::Http(health::answer(&scene, env.now, result))),
+            Shape::Health => Next::Step(Step::Done(Reply::Http(health::answer(&scene, env.now, result)))),
             Shape::Rpc { revision, .. } => match result {
                 CallResult::BadArguments(reason) if !revision.reports_bad_arguments_as_results() => {
                     let failure = Failure::Params(reason.clone());
                     let (status, text) = failure_text(&failure, Some(&id), Some(revision));
-                    scene.deliver(env, status, Some(text), None)
+                    scene.deliver(status, Some(text), None)
                 }
                 CallResult::BadArguments(_) | CallResult::Structured(_) | CallResult::Failed(_) => {
                     let text = jsonrpc::result_text(&id, &result.to_json_text(revision));
-                    scene.deliver(env, 200, Some(text), None)
+                    scene.deliver(200, Some(text), None)
                 }
             },
         }
@@ -130,18 +156,14 @@ impl Running {
 
 impl Scene {
     /// Ends a message with its answer, or goes on with the batch that it is part of.
-    pub(super) fn deliver(
-        mut self,
-        env: &mut Env<'_>,
-        status: u16,
-        text: Option<String>,
-        session: Option<Session>,
-    ) -> Step {
-        if let Some(mut batch) = self.batch.take() {
-            batch.done.extend(text);
-            return next_of_batch(env, self, batch);
+    pub(super) fn deliver(mut self, status: u16, text: Option<String>, session: Option<Session>) -> Next {
+        match &mut self.batch {
+            Some(batch) => {
+                batch.take(text);
+                Next::Element(self)
+            }
+            None => Next::Step(Step::Done(self.reply(status, text, session))),
         }
-        Step::Done(self.reply(status, text, session))
     }
 
     /// The reply that carries a text, or that there is none to carry.

@@ -1,8 +1,9 @@
 //! Eras, headers, statuses and codes.
 
+use housekey_core::clickhouse::{Column, QueryEvent, Row};
 use serde_json::{Value, json};
 
-use crate::driver::{Scripted, json, post, rows, stateless, stateless_body};
+use crate::driver::{Scripted, World, json, post, rows, stateless, stateless_body};
 
 fn call(id: i64, server: &mut Scripted, method: &str, params: Value) -> http::Response<bytes::Bytes> {
     let body = stateless_body(id, method, params.clone());
@@ -157,6 +158,34 @@ fn arrays_belong_to_2025_03_26() {
     ] {
         assert_eq!(server.http(post(version, body)).status().as_u16(), status, "{version} {body}");
     }
+}
+
+#[test]
+fn an_array_is_bounded_in_length_and_in_answers() {
+    let mut server = Scripted::new(&[("CLICKHOUSE_MAX_RESULT_BYTES", "-1")]);
+    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let pings = |count| {
+        leak(format!("[{}]", [r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#].repeat(count).join(",")))
+    };
+    assert_eq!(json(&server.http(post("", pings(100)))).as_array().unwrap().len(), 100);
+    for many in [pings(101), pings(50_000), leak(format!("[{}1]", "1,".repeat(150_000)))] {
+        assert_eq!(server.http(post("", many)).status(), 400);
+    }
+    let long = format!("[\"{}\"]", "x".repeat(1 << 20));
+    let header = vec![Column { name: "s".into(), type_name: "String".into() }];
+    let events = vec![QueryEvent::Header(header), QueryEvent::Row(Row(long)), QueryEvent::End];
+    server.script.extend((0..5).map(|_| World::Rows(events.clone())));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1"}}}"#;
+    let answer = json(&server.http(post("", leak(format!("[{}]", [call; 8].join(","))))));
+    let refused = answer.as_array().unwrap().iter().filter(|one| one["error"]["code"] == -32600).count();
+    assert!(refused >= 3, "an array must not multiply the caps of a call: {refused}");
+}
+
+#[test]
+fn a_version_that_nobody_knows_is_refused_for_notifications_too() {
+    let mut server = Scripted::new(&[]);
+    let answer = server.http(post("1999-01-01", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#));
+    assert_eq!((answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()), (400, Some(-32022)));
 }
 
 #[test]
