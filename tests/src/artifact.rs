@@ -21,6 +21,13 @@ pub fn component() -> Result<PathBuf> {
     existing("HOUSEKEY_COMPONENT", Some(path), "tests/setup/build-component")
 }
 
+/// The component for Spin: `HOUSEKEY_SPIN_COMPONENT`, else where `tests/setup/build-component spin` leaves it.
+pub fn spin_component() -> Result<PathBuf> {
+    let built = workspace().join("target/wasm-spin/housekey_spin.wasm");
+    let path = named("HOUSEKEY_SPIN_COMPONENT").unwrap_or(built);
+    existing("HOUSEKEY_SPIN_COMPONENT", Some(path), "tests/setup/build-component spin")
+}
+
 /// A stock wasmtime: `HOUSEKEY_WASMTIME`, else the one that `tests/setup/wasmtime` installs.
 pub fn wasmtime() -> Result<PathBuf> {
     let path = named("HOUSEKEY_WASMTIME").or_else(|| cached("wasmtime-48.0.8/bin/wasmtime"));

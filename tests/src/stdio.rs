@@ -1,5 +1,7 @@
 //! A host on standard input and output: one message a line.
 
+use std::process::ExitStatus;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -17,7 +19,7 @@ pub struct Pipe {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     stderr: Stderr,
-    _child: Child,
+    child: Child,
 }
 
 impl Pipe {
@@ -27,7 +29,7 @@ impl Pipe {
         let stderr = host::collect(Host::Stdio, &mut child)?;
         let input = child.stdin.take().context("standard input is not a pipe")?;
         let output = child.stdout.take().context("standard output is not a pipe")?;
-        Ok(Self { input, output: BufReader::new(output).lines(), stderr, _child: child })
+        Ok(Self { input, output: BufReader::new(output).lines(), stderr, child })
     }
 
     /// Sends a line.
@@ -43,6 +45,13 @@ impl Pipe {
             .context("no line came over stdio")??
             .with_context(|| format!("the host has ended:\n{}", self.stderr.text()))?;
         serde_json::from_str(&line).with_context(|| format!("not a message: {line}"))
+    }
+
+    /// Closes the input and waits until the host has ended by itself.
+    pub async fn close(self) -> Result<ExitStatus> {
+        let Self { input, mut child, stderr, .. } = self;
+        drop(input);
+        timeout(poll::PATIENCE, child.wait()).await.with_context(|| stderr.text())?.map_err(Into::into)
     }
 
     /// Sends a message and waits for the response to `id`.

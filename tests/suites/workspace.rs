@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use system_tests::{artifact, harness};
@@ -37,7 +38,7 @@ fn tree(target: &str) -> BTreeSet<String> {
     let output = Command::new(cargo)
         .args([
             "tree",
-            "--offline",
+            "--locked",
             "--package",
             "housekey-core",
             "--edges",
@@ -65,9 +66,9 @@ fn core_depends_on_no_runtime_and_no_host() {
     }
 }
 
-/// The text of the component or, where nobody needs it, none. In CI it must be there.
-fn component() -> Option<Vec<u8>> {
-    match artifact::component() {
+/// The bytes of an artefact or, where nobody needs it, none. In CI it must be there.
+fn bytes(path: anyhow::Result<PathBuf>) -> Option<Vec<u8>> {
+    match path {
         Ok(path) => Some(fs::read(path).unwrap()),
         Err(error) if harness::is_ci() => panic!("{error:?}"),
         Err(error) => {
@@ -79,7 +80,7 @@ fn component() -> Option<Vec<u8>> {
 
 #[test]
 fn the_component_imports_standard_interfaces_only() {
-    let Some(bytes) = component() else { return };
+    let Some(bytes) = bytes(artifact::component()) else { return };
     let names = interfaces(&bytes);
     assert!(names.iter().any(|name| name.starts_with("wasi:http/")), "{names:?}");
     for name in &names {
@@ -88,8 +89,16 @@ fn the_component_imports_standard_interfaces_only() {
 }
 
 #[test]
+fn the_component_for_spin_adds_its_variables_and_nothing_else() {
+    let Some(bytes) = bytes(artifact::spin_component()) else { return };
+    let names = interfaces(&bytes);
+    let others: Vec<_> = names.iter().filter(|name| !name.starts_with("wasi:")).collect();
+    assert_eq!(others, ["fermyon:spin/variables@2.0.0"]);
+}
+
+#[test]
 fn the_component_is_small() {
-    let Some(bytes) = component() else { return };
+    let Some(bytes) = bytes(artifact::component()) else { return };
     let size = u64::try_from(bytes.len()).unwrap();
     assert!(size < LARGEST_COMPONENT, "{size} bytes, and {LARGEST_COMPONENT} are allowed");
     println!("the component has {size} bytes");

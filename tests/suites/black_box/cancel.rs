@@ -52,10 +52,8 @@ async fn leaves(cell: &Cell, client: Client) -> Result<()> {
             let message = request(STATELESS, &id, "tools/call", query(&endless(&marker)));
             pipe.send(&message.to_string()).await?;
             runs(cell, &marker).await?;
-            let cancelled = json!({
-                "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id },
-            });
-            pipe.send(&cancelled.to_string()).await?;
+            let status = pipe.close().await?;
+            ensure!(status.success(), "{status}");
             is_gone(cell, &marker).await
         }
     }
