@@ -20,6 +20,9 @@ use crate::world::{Deadline, log, now, sleep, with_env};
 /// Seconds that a client may take over its body.
 const BODY_SECONDS: u64 = 60;
 
+/// Bytes that are set aside for a body whose length nobody declares.
+const FIRST_ROOM: usize = 64 << 10;
+
 /// What an instance keeps. Most runtimes make an instance for each request; those that do not save the preparation.
 struct Instance {
     ready: Result<Ready, String>,
@@ -129,19 +132,29 @@ fn read_body(request: &IncomingRequest, declared: Option<usize>, most: usize) ->
     let incoming = request.consume().map_err(|()| Unread::Broken)?;
     let stream = incoming.stream().map_err(|()| Unread::Broken)?;
     let deadline = Deadline::after_seconds(BODY_SECONDS);
-    // Growing would need three times the room in the end.
-    let mut body = Vec::with_capacity(declared.unwrap_or_default().min(most));
+    let mut body = Vec::new();
+    if body.try_reserve_exact(declared.unwrap_or_default().min(most)).is_err() {
+        return Err(Unread::TooLarge);
+    }
     loop {
         if !deadline.wait_for(&stream.subscribe()) {
             return Err(Unread::TooSlow);
         }
         match stream.read(64 * 1024) {
-            Ok(bytes) => body.extend_from_slice(&bytes),
+            Ok(bytes) if body.len().saturating_add(bytes.len()) > most => return Err(Unread::TooLarge),
+            Ok(bytes) => {
+                // Growing by doubling could ask for more than the memory has, and that would be a trap.
+                let room =
+                    if body.capacity() == 0 { FIRST_ROOM.min(most) } else { bytes.len().max(body.len() / 4) };
+                if body.capacity() - body.len() < bytes.len()
+                    && body.try_reserve_exact(room.max(bytes.len())).is_err()
+                {
+                    return Err(Unread::TooLarge);
+                }
+                body.extend_from_slice(&bytes);
+            }
             Err(StreamError::Closed) => return Ok(body.into()),
             Err(StreamError::LastOperationFailed(_)) => return Err(Unread::Broken),
-        }
-        if body.len() > most {
-            return Err(Unread::TooLarge);
         }
     }
 }

@@ -107,7 +107,12 @@ pub(crate) fn wish(matches: &ArgMatches) -> Wish {
 
 /// Makes the token and prints it, alone on its line.
 pub(crate) fn run(wish: &Wish) -> anyhow::Result<()> {
-    let sources: Sources = settings::sources(wish.flags.clone());
+    let mut sources: Sources = settings::sources(wish.flags.clone());
+    // Only the keys matter here: the rest of a server's environment may be there, or only half of it.
+    let wanted = ["MCP_JWE_", "MCP_JWT_", "CONFIG_FILE", "HOUSEKEY_CONFIG"];
+    sources.environment.retain(|(name, _)| wanted.iter().any(|wanted| name.starts_with(wanted)));
+    sources.environment.push(("MCP_ALLOW_JWE_AUTH".to_owned(), "true".to_owned()));
+    sources.environment.push(("MCP_TRANSPORT".to_owned(), "http".to_owned()));
     let config = settings::load(&sources)?.config;
     let (token, doubt) = make(&config, wish, now())?;
     if let Some(doubt) = doubt {

@@ -1,18 +1,20 @@
 //! A listener in ClickHouse's place that answers nobody and counts who comes.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::poll;
 
 /// The listener; dropping it closes it.
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
-    visitors: Arc<AtomicUsize>,
+    /// The ports of those who came, in order.
+    seen: Arc<Mutex<Vec<u16>>>,
     task: JoinHandle<()>,
 }
 
@@ -21,14 +23,14 @@ impl Gate {
     pub async fn open() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let visitors = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&visitors);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            while listener.accept().await.is_ok() {
-                count.fetch_add(1, Ordering::SeqCst);
+            while let Ok((_, visitor)) = listener.accept().await {
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(visitor.port());
             }
         });
-        Ok(Self { port, visitors, task })
+        Ok(Self { port, seen, task })
     }
 
     /// The port.
@@ -36,9 +38,16 @@ impl Gate {
         self.port
     }
 
-    /// How many connections have been accepted.
-    pub fn visitors(&self) -> usize {
-        self.visitors.load(Ordering::SeqCst)
+    /// How many connections have come before this call: it makes one itself, and they are accepted in their order.
+    pub async fn visitors(&self) -> Result<usize> {
+        let own = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?.local_addr()?.port();
+        poll::until("the gate's own connection", async || {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(at) = seen.iter().position(|port| *port == own) else { return Ok(None) };
+            seen.remove(at);
+            Ok(Some(at))
+        })
+        .await
     }
 }
 

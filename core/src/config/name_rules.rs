@@ -39,6 +39,14 @@ static OWN_SETTINGS: &[&str] = &[
     "max_result_bytes",
     "result_overflow_mode",
     "replace_running_query",
+    "limit",
+    "offset",
+    "log_comment",
+    "cancel_http_readonly_queries_on_client_close",
+    "enable_http_compression",
+    "send_progress_in_http_headers",
+    "wait_end_of_query",
+    "http_wait_end_of_query",
     "http_write_exception_in_output_format",
 ];
 

@@ -9,7 +9,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
-use super::failure::{Failure, disclose};
+use super::failure::{Failure, Refusal, disclose};
 use super::health;
 use super::route::Route;
 use super::service::Service;
@@ -172,6 +172,7 @@ pub(super) fn failure_answer(failure: &Failure, origin: Option<&str>) -> Respons
     let mut answer = Response::new(Bytes::from(text));
     *answer.status_mut() =
         StatusCode::from_u16(disclosure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.extensions_mut().insert(Refusal::of(failure));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     if let Some(challenge) = disclosure.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {

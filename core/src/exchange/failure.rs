@@ -78,6 +78,20 @@ pub struct Disclosure {
     pub allow: Option<&'static str>,
 }
 
+/// Why a request was refused, in words for the operator's log; it travels in the answer's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl Refusal {
+    /// The reason with the detail that a stranger is not told. It holds no token, no secret and no statement.
+    pub(super) fn of(failure: &Failure) -> Self {
+        if let Failure::Token(error) = failure {
+            return Self(error.to_string());
+        }
+        Self(disclose(failure).text)
+    }
+}
+
 /// What a failure looks like from outside.
 pub fn disclose(failure: &Failure) -> Disclosure {
     let rpc = |status, code, message: String| Disclosure {

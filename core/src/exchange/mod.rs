@@ -26,7 +26,7 @@ mod step;
 
 pub use admit::{Admission, Admitted, admit};
 pub use begin::{Inbound, Session, begin};
-pub use failure::{Disclosure, Failure, disclose};
+pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use route::Route;
 pub use service::{Service, StartError};
 pub use step::{

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use super::explain::explain;
 use super::plan::{Plan, learn};
 use super::{Call, Moment, Task, Tool, ToolState, ToolStep};
-use crate::clickhouse::{Exception, Outcome, Statement, TruncationReason};
+use crate::clickhouse::{Outcome, Statement, TruncationReason};
 use crate::env::Env;
 use crate::jsonrpc::Params;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -180,7 +181,15 @@ impl Asked {
 
 fn result(call: &Call, outcome: Outcome) -> CallResult {
     match outcome {
-        Outcome::Exception(exception) => CallResult::Failed(explain(call, &exception)),
+        Outcome::Exception(exception) => {
+            let statement = arguments(call).ok().and_then(|asked| asked.parse_sql(call).ok());
+            CallResult::Failed(explain(call, statement.as_ref(), &exception))
+        }
+        // Whatever listens at an address that a token chose, its words are not for the model.
+        Outcome::Broken(_) if !call.access.operator_named => CallResult::Failed(
+            "The query did not finish: the server that the token names did not answer as ClickHouse does."
+                .into(),
+        ),
         Outcome::Broken(reason) => CallResult::Failed(format!("The query did not finish: {reason}.")),
         Outcome::NoResult => {
             CallResult::Structured("{\"columns\":[],\"types\":[],\"rows\":[],\"count\":0}".into())
@@ -214,19 +223,4 @@ fn result(call: &Call, outcome: Outcome) -> CallResult {
             CallResult::Structured(text)
         }
     }
-}
-
-/// A ClickHouse error in words that help a model to correct its query, or a person to see whom to ask.
-fn explain(call: &Call, exception: &Exception) -> String {
-    let mut text = format!("ClickHouse refused the query. Code {}", exception.code);
-    if !exception.name.is_empty() {
-        text.push_str(&format!(" ({})", exception.name));
-    }
-    text.push_str(": ");
-    match super::plan::impersonation_hint(call, exception) {
-        Some(hint) => text.push_str(&hint),
-        None => text.push_str(exception.message.trim_end_matches('.')),
-    }
-    text.push('.');
-    text
 }

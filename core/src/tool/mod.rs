@@ -1,6 +1,7 @@
 //! The table of tools, and what a tool is: a value that starts, may pause for every reason that a step may, and ends.
 
 mod execute_query;
+mod explain;
 mod plan;
 
 use std::sync::Arc;

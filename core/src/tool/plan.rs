@@ -10,7 +10,7 @@ use crate::clickhouse::{
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals};
-use crate::sql::Inner;
+use crate::sql::{Inner, StatementKind};
 
 /// Bytes that a single row may take on the wire when no byte cap says less.
 const LARGEST_ROW: usize = 16 << 20;
@@ -82,7 +82,12 @@ fn settings(
     }
     let mut settings = Vec::new();
     // Under EXECUTE AS the limit stands inside the statement: outside, the server bends it without a word.
-    if let (Some(one_more), RunAs::Login) = (one_more, &request.run_as) {
+    // Elsewhere than on a SELECT it would show in plans, or do nothing; those answers are cut here alone.
+    let selects = match &request.statement {
+        Statement::ReadOnly(sql) => sql.kind() == StatementKind::Select,
+        Statement::Writable(_) => false,
+    };
+    if let (Some(one_more), RunAs::Login, true) = (one_more, &request.run_as, selects) {
         settings.push(Setting::new("limit", one_more.to_string()));
     }
     if let Some(seconds) = seconds {
@@ -158,28 +163,4 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
     }
     env.facts.remember_refusals(key, known, env.now);
     true
-}
-
-/// What an error of the impersonation itself means, in words that name neither the gateway's login nor its grants.
-pub(super) fn impersonation_hint(call: &Call, exception: &Exception) -> Option<String> {
-    let RunAs::ExecuteAs(person) = &call.access.run_as else { return None };
-    let person = person.as_str();
-    let about_impersonation = exception.message.contains("IMPERSONATE");
-    match exception.code {
-        344 if about_impersonation => Some(
-            "this server does not let one user act for another; its operator must set \
-             access_control_improvements.allow_impersonate_user to 1"
-                .into(),
-        ),
-        497 if about_impersonation => Some(format!(
-            "Housekey may not act for {person}; an operator must GRANT IMPERSONATE ON {person} to its gateway user"
-        )),
-        192 => Some(format!("ClickHouse has no user {person}; an operator must create it, or the token is wrong")),
-        164 if exception.message.contains("Cannot execute query in readonly mode") => {
-            Some("the profile of Housekey's gateway user is read-only, which forbids EXECUTE AS; an operator must \
-                  lift it and give the people behind it SELECT grants only"
-                .into())
-        }
-        _ => None,
-    }
 }

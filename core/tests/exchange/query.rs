@@ -1,6 +1,7 @@
 //! What `execute_query` asks of ClickHouse, and how it ends.
 
 use housekey_core::clickhouse::{Column, Exception, QueryEvent, Row, RunAs};
+use housekey_core::config::{self, Host, Sources};
 use serde_json::{Value, json};
 
 use crate::driver::{Scripted, World, json, post, rows};
@@ -41,6 +42,22 @@ fn one_row_more_is_asked_for_so_that_the_cut_is_known() {
     server.script.push_back(rows(&[0, 1]));
     let whole = result(&mut server);
     assert!(whole["structuredContent"].get("truncated").is_none(), "exactly as many as asked is not cut");
+}
+
+#[test]
+fn what_housekey_decides_is_no_extra_setting() {
+    let mut server = Scripted::new(&[]);
+    server.script.push_back(rows(&[0]));
+    result(&mut server);
+    let sent = server.queries()[0].settings.clone();
+    assert!(sent.len() > 5);
+    for setting in sent {
+        let variables = vec![("CLICKHOUSE_EXTRA_SETTINGS".to_owned(), format!("{}=1", setting.name))];
+        let sources = Sources { environment: variables, ..Sources::default() };
+        let problem = config::load(Host::Native, &sources, &|_| Err(String::new())).err();
+        let problem = problem.map(|problem| problem.to_string()).unwrap_or_default();
+        assert!(problem.contains(&*setting.name), "{}: {problem}", setting.name);
+    }
 }
 
 #[test]

@@ -12,8 +12,10 @@ mod install;
 mod process;
 
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -133,8 +135,12 @@ impl ClickHouse {
     }
 
     async fn launch(installation: &Installation, options: &Options) -> Result<Self, StartError> {
-        let folder =
-            tempfile::Builder::new().prefix("housekey-clickhouse-").tempdir().map_err(StartError::Folder)?;
+        // Passwords stand in it.
+        let folder = tempfile::Builder::new()
+            .prefix("housekey-clickhouse-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(StartError::Folder)?;
         let secrets = Secrets::random();
         let (http_port, tcp_port) = free_ports().map_err(StartError::Port)?;
         write_files(folder.path(), http_port, tcp_port, &secrets, options).map_err(StartError::Folder)?;

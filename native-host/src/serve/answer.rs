@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use housekey_core::exchange::{Admission, Admitted, Inbound, Reply, Route, Step, admit, begin};
+use housekey_core::exchange::{Admission, Admitted, Inbound, Refusal, Reply, Route, Step, admit, begin};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -127,7 +127,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    fn new(method: Method, route: Option<Route>) -> Self {
+    pub(super) fn new(method: Method, route: Option<Route>) -> Self {
         Self { method, route, subject: None, begun: Instant::now(), closed: false }
     }
 
@@ -136,8 +136,11 @@ impl Record {
         Self::new(Method::POST, None)
     }
 
-    fn close(mut self, answer: Response<Body>) -> Response<Body> {
-        self.write(Some(answer.status()), "answered");
+    pub(super) fn close(mut self, answer: Response<Body>) -> Response<Body> {
+        match answer.extensions().get::<Refusal>() {
+            Some(Refusal(reason)) => self.write(Some(answer.status()), &format!("refused: {reason}")),
+            None => self.write(Some(answer.status()), "answered"),
+        }
         answer
     }
 
