@@ -132,6 +132,7 @@ const CASES: &[Case] = cases! {
         values::format_clause,
         values::profile_that_seals_the_format,
         errors::of_the_statement,
+        errors::of_syntax_behind_the_gateway,
         errors::in_the_middle,
         errors::of_arguments,
         errors::nobody_listens,
