@@ -291,7 +291,7 @@ impl fmt::Debug for ClickHouse {
 }
 
 /// An HTTP error with its causes; reqwest's own text stops at "error sending request".
-fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -7,6 +7,8 @@ use reqwest::Url;
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
+use super::clickhouse::describe;
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One login at one server.
@@ -50,13 +52,13 @@ impl Reader {
             .body(sql.to_owned())
             .send()
             .await
-            .map_err(|error| ReadError::Unreachable(with_causes(&error)))?;
+            .map_err(|error| ReadError::Unreachable(describe(&error)))?;
         let status = response.status();
         let code = response
             .headers()
             .get("X-ClickHouse-Exception-Code")
             .and_then(|code| code.to_str().ok()?.parse().ok());
-        let text = response.text().await.map_err(|error| ReadError::Unreachable(with_causes(&error)))?;
+        let text = response.text().await.map_err(|error| ReadError::Unreachable(describe(&error)))?;
         if let Some(code) = code {
             return Err(ReadError::Exception { code, text: first_line(&text) });
         }
@@ -87,16 +89,4 @@ impl std::error::Error for ReadError {}
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(300).collect()
-}
-
-/// reqwest's own text stops at "error sending request".
-fn with_causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
