@@ -23,7 +23,7 @@ pub enum Format {
     Yaml,
     /// JSON (RFC 8259).
     Json,
-    /// YAML is tried first, then JSON.
+    /// JSON, if it begins with `{` and reads as such, else YAML.
     Either,
 }
 
@@ -78,10 +78,10 @@ pub(super) fn parse(document: &Document) -> Result<Node, String> {
     match document.format {
         Format::Yaml => parse_yaml(&document.text),
         Format::Json => parse_json(&document.text),
-        Format::Either => parse_yaml(&document.text).or_else(|problem| {
-            let json = document.text.trim_start().starts_with('{');
-            parse_json(&document.text).map_err(|other| if json { other } else { problem })
-        }),
+        Format::Either if document.text.trim_start().starts_with('{') => {
+            parse_json(&document.text).or_else(|problem| parse_yaml(&document.text).map_err(|_| problem))
+        }
+        Format::Either => parse_yaml(&document.text),
     }
 }
 

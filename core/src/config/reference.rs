@@ -15,7 +15,7 @@ A setting is looked for in four places; what is further down this list wins:
 
 1. the default in the tables below;
 2. a configuration document: the file that `--config` or `CONFIG_FILE` names, or the text in `HOUSEKEY_CONFIG`, but
-   not both. `.yaml`, `.yml` and `.json` say how it is written; otherwise YAML is tried first, then JSON;
+   not both. `.yaml`, `.yml` and `.json` say how it is written; otherwise what begins with `{` is JSON if it reads as such, and all else is YAML;
 3. an environment variable; an empty one counts as unset;
 4. a flag.
 

@@ -10,7 +10,7 @@ const COUNT: Kind = Kind::Integer { min: 0, max: 1_000_000_000 };
 
 pub(super) static FIRST: &[Key] = &[Key {
     status: Status::Source,
-    ..key("config", Kind::Text, "Path of a configuration document, YAML or JSON by its extension; with another one, YAML is tried first.")
+    ..key("config", Kind::Text, "Path of a configuration document, YAML or JSON by its extension; with another one, JSON if it begins with `{`, else YAML.")
         .named("config", "CONFIG_FILE")
         .native()
         .outside_documents()
