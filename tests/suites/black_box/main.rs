@@ -10,6 +10,7 @@ mod errors;
 mod misconfigured;
 mod protocol;
 mod refused;
+mod shutdown;
 mod values;
 mod visible;
 mod who;
@@ -44,6 +45,8 @@ enum Scope {
     CancelDirect,
     /// A client goes away during a read under EXECUTE AS.
     CancelImpersonated,
+    /// It tells the host to end.
+    Signalled,
     /// A query and its refusal of the native host's own address rules.
     LoopbackNames,
 }
@@ -61,6 +64,7 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         | (Scope::Compared, HostedComponent | StockWasmtime)
         | (Scope::CancelDirect | Scope::CancelImpersonated, NativeHttp | Stdio | HostedComponent)
         | (Scope::CancelDirect, StockWasmtime)
+        | (Scope::Signalled, NativeHttp | HostedComponent)
         | (Scope::LoopbackNames, NativeHttp) => Run,
         (Scope::OverHttp, Stdio) => Skip("the case is about HTTP"),
         (Scope::OverStdio, NativeHttp | HostedComponent | StockWasmtime) => Skip("the case is about stdio"),
@@ -75,6 +79,8 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         (Scope::CancelImpersonated, StockWasmtime) => Skip(
             "unsupported: a stock runtime drops the request, and ClickHouse does not look under EXECUTE AS",
         ),
+        (Scope::Signalled, Stdio) => Skip("the case is about HTTP"),
+        (Scope::Signalled, StockWasmtime) => Skip("how a stock runtime ends is its own affair"),
         (Scope::LoopbackNames, Stdio) => Skip("the case is about HTTP"),
         (Scope::LoopbackNames, HostedComponent | StockWasmtime) => {
             Skip("the component does not know its address: only server.allowed_hosts guards Host there")
@@ -167,6 +173,7 @@ const CASES: &[Case] = cases! {
     Compared { alike::to_the_byte }
     CancelDirect { cancel::with_a_login }
     CancelImpersonated { cancel::behind_the_gateway }
+    Signalled { shutdown::running_queries_end }
     LoopbackNames { protocol::rebound_names }
 };
 
