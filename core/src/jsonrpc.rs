@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 /// The text is not JSON (JSON-RPC 2.0 section 5.1).
@@ -41,6 +42,81 @@ pub fn fits_in_memory(json: &[u8]) -> bool {
         }
     }
     values <= MOST_VALUES
+}
+
+/// A JSON text as a value, in which no object has a member twice.
+///
+/// Readers differ in which of two they take, so an intermediary could route by one what is answered by the other
+/// (RFC 8259 section 4).
+///
+/// # Errors
+/// The text is not JSON or, with [`serde_json::error::Category::Data`], a member stands twice.
+pub fn parse_unique(text: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice::<Unique>(text).map(|unique| unique.0)
+}
+
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without doubled members")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unique(element)) = elements.next_element()? {
+            list.push(element);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, Unique(member))) = members.next_entry::<String, Unique>()? {
+            if map.insert(name, member).is_some() {
+                return Err(serde::de::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(Value::Object(map))
+    }
 }
 
 /// The id of a request: a string or an integer, never null (MCP, base protocol).
@@ -212,6 +288,23 @@ mod tests {
 
     fn parse(text: &str) -> Result<Message, Malformed> {
         Message::parse(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn doubled_members_are_refused_and_all_else_is_read_as_it_is() {
+        for text in
+            [r#"{"id":1,"id":2}"#, r#"{"params":{"name":"a","name":"b"}}"#, r#"[{"a":[{"b":1,"b":1}]}]"#]
+        {
+            assert!(parse_unique(text.as_bytes()).unwrap_err().is_data(), "{text}");
+        }
+        for text in [
+            r#"{"a":[1,-2,3.5,1e300,18446744073709551615,"x\u00e9",true,null],"b":{"a":{}}}"#,
+            "\"x\"",
+            "null",
+        ] {
+            assert_eq!(parse_unique(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        }
+        assert!(parse_unique(b"{").unwrap_err().is_eof());
     }
 
     #[test]

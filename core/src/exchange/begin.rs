@@ -109,7 +109,10 @@ fn parse(text: &[u8]) -> Result<Value, Failure> {
     if !jsonrpc::fits_in_memory(text) {
         return Err(Failure::TooManyValues);
     }
-    serde_json::from_slice(text).map_err(|_| Failure::NotJson)
+    jsonrpc::parse_unique(text).map_err(|error| match error.is_data() {
+        true => Failure::Malformed("an object has the same member twice"),
+        false => Failure::NotJson,
+    })
 }
 
 enum Post {

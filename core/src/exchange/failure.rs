@@ -131,7 +131,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             jsonrpc::INVALID_REQUEST,
             format!("the JSON may have {} values at most", jsonrpc::MOST_VALUES),
         ),
-        Failure::NotJson => rpc(400, jsonrpc::PARSE_ERROR, "the body is not JSON".into()),
+        Failure::NotJson => rpc(400, jsonrpc::PARSE_ERROR, "the message is not JSON".into()),
         Failure::Malformed(reason) | Failure::Batch(reason) => {
             rpc(400, jsonrpc::INVALID_REQUEST, (*reason).to_owned())
         }
@@ -245,7 +245,7 @@ mod tests {
             (Failure::Head(HeadError::TooLarge(9)), "413 the body may have 9 bytes at most"),
             (Failure::BodyTooLarge(9), "413 the body may have 9 bytes at most"),
             (Failure::TooManyValues, "413 -32600 the JSON may have 200000 values at most"),
-            (Failure::NotJson, "400 -32700 the body is not JSON"),
+            (Failure::NotJson, "400 -32700 the message is not JSON"),
             (Failure::Malformed("x"), "400 -32600 x"),
             (Failure::Batch("x"), "400 -32600 x"),
             (

@@ -195,6 +195,11 @@ fn bodies_that_are_no_message_are_400() {
         ("", -32700),
         ("{", -32700),
         ("\"x\"", -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"execute_query"}}"#,
+            -32600,
+        ),
         (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, -32600),
     ] {
