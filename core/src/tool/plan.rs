@@ -10,6 +10,7 @@ use crate::clickhouse::{
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals};
+use crate::jsonrpc::RequestId;
 use crate::sql::{Inner, StatementKind};
 
 /// Bytes that a single row may take on the wire when no byte cap says less.
@@ -97,7 +98,7 @@ fn settings(
     let comment = json!({
         "client": "housekey",
         "tool": tool,
-        "request": call.id.to_json(),
+        "request": request_name(&call.id),
         "subject": call.access.subject,
     });
     settings.push(Setting::new("log_comment", comment.to_string()));
@@ -119,6 +120,15 @@ fn settings(
         !(needless || known.settings.iter().any(|name| *name == setting.name))
     });
     settings
+}
+
+/// The id as the log gets it: a client chooses it, and the log is the operator's.
+fn request_name(id: &RequestId) -> serde_json::Value {
+    const LONGEST: usize = 128;
+    match id {
+        RequestId::Text(text) => text.chars().take(LONGEST).collect::<String>().into(),
+        RequestId::Number(number) => (*number).into(),
+    }
 }
 
 /// Learns from an exception that a profile refuses one of our settings. `true` when a new query without it is worth

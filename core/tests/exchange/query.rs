@@ -61,6 +61,17 @@ fn what_housekey_decides_is_no_extra_setting() {
 }
 
 #[test]
+fn a_long_request_id_is_cut_for_the_log() {
+    let mut server = Scripted::new(&[]);
+    server.script.push_back(rows(&[0]));
+    let id = "x".repeat(100_000);
+    let body: &'static str =
+        Box::leak(CALL.replace("\"id\":1", &format!("\"id\":\"{id}\"")).into_boxed_str());
+    assert_eq!(json(&server.http(post("2025-11-25", body)))["id"], id.as_str());
+    assert!(setting(&server, 0, "log_comment").unwrap().len() < 300);
+}
+
+#[test]
 fn the_byte_cap_cuts_between_rows() {
     let mut server = Scripted::new(&[("CLICKHOUSE_MAX_RESULT_BYTES", "40")]);
     let long = format!("[\"{}\"]", "x".repeat(30));
