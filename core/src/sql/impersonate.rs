@@ -122,9 +122,8 @@ pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> S
         wrapped.push_str(sql.text());
         return wrapped;
     }
-    // A limit after queries that are joined would cut the last of them alone.
-    if sql.needs_wrapping() || (inner.limit.is_some() && sql.is_joined()) {
-        wrapped.push_str("SELECT * FROM (\n");
+    if is_wrapped(sql, inner) {
+        wrapped.push_str(WRAPPER);
         wrapped.push_str(sql.body());
         wrapped.push_str("\n)");
     } else {
@@ -140,6 +139,21 @@ pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> S
     let settings: Vec<String> = limit.into_iter().chain(readonly).collect();
     wrapped.push_str(&settings.join(", "));
     wrapped
+}
+
+/// The byte of [`execute_as`]'s text at which the statement itself begins, to tell positions in errors.
+pub fn begins_at(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> usize {
+    let named = "EXECUTE AS  ".len() + quote_literal(user.as_str()).len();
+    named + if is_wrapped(sql, inner) { WRAPPER.len() } else { 0 }
+}
+
+const WRAPPER: &str = "SELECT * FROM (\n";
+
+/// A limit after queries that are joined would cut the last of them alone.
+fn is_wrapped(sql: &ReadOnlySql, inner: Inner) -> bool {
+    inner != Inner::default()
+        && sql.kind() == StatementKind::Select
+        && (sql.needs_wrapping() || (inner.limit.is_some() && sql.is_joined()))
 }
 
 /// How a directory might compare names.
@@ -183,7 +197,9 @@ mod tests {
         ] {
             let sql = ReadOnlySql::parse(sql, &rules).unwrap();
             let both = Inner { readonly: true, limit: Some(7) };
-            assert_eq!(execute_as(&sql, &user, both), format!("EXECUTE AS 'u' {inner}"));
+            let text = execute_as(&sql, &user, both);
+            assert_eq!(text, format!("EXECUTE AS 'u' {inner}"));
+            assert!(text[begins_at(&sql, &user, both)..].starts_with(sql.body()), "{text}");
         }
     }
 

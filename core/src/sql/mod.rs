@@ -20,7 +20,7 @@ mod refusal;
 mod tail;
 mod token;
 
-pub use impersonate::{DenyList, IdentityRefusal, ImpersonatedUser, Inner, execute_as};
+pub use impersonate::{DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as};
 pub use kind::StatementKind;
 pub use quote::{quote_identifier, quote_literal};
 pub use read_only::{ReadOnlySql, Rules, WritableSql};

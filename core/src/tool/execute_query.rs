@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::explain::explain;
 use super::plan::{Plan, learn};
 use super::{Call, Moment, Task, Tool, ToolState, ToolStep};
-use crate::clickhouse::{Outcome, Statement, TruncationReason};
+use crate::clickhouse::{Outcome, QueryRequest, Statement, TruncationReason};
 use crate::env::Env;
 use crate::jsonrpc::Params;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -98,14 +98,18 @@ impl Task for ExecuteQuery {
             }
         };
         let attempts = state.as_u64().unwrap_or(MOST_ATTEMPTS);
-        if let Outcome::Exception(exception) = &outcome
-            && attempts < MOST_ATTEMPTS
-            && let Some(request) = arguments(call).ok().and_then(|asked| asked.plan(env, call).ok())
-            && learn(env, call, &request.request, exception)
-        {
-            return attempt(env, call, attempts + 1);
+        let mut sent = None;
+        if let Outcome::Exception(exception) = &outcome {
+            // Planned from the same facts, it is the request that was refused, but for its query_id.
+            sent = arguments(call).ok().and_then(|asked| asked.plan(env, call).ok()).map(|plan| plan.request);
+            if attempts < MOST_ATTEMPTS
+                && let Some(request) = &sent
+                && learn(env, call, request, exception)
+            {
+                return attempt(env, call, attempts + 1);
+            }
         }
-        ToolStep::Done(result(call, outcome))
+        ToolStep::Done(result(call, outcome, sent.as_ref()))
     }
 }
 
@@ -179,11 +183,14 @@ impl Asked {
     }
 }
 
-fn result(call: &Call, outcome: Outcome) -> CallResult {
+fn result(call: &Call, outcome: Outcome, sent: Option<&QueryRequest>) -> CallResult {
     match outcome {
         Outcome::Exception(exception) => {
-            let statement = arguments(call).ok().and_then(|asked| asked.parse_sql(call).ok());
-            CallResult::Failed(explain(call, statement.as_ref(), &exception))
+            let sent = sent.and_then(|request| match &request.statement {
+                Statement::ReadOnly(sql) => Some((sql, request.inner)),
+                Statement::Writable(_) => None,
+            });
+            CallResult::Failed(explain(call, sent, &exception))
         }
         // Whatever listens at an address that a token chose, its words are not for the model.
         Outcome::Broken(_) if !call.access.operator_named => CallResult::Failed(

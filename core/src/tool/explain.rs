@@ -6,13 +6,13 @@
 
 use super::Call;
 use crate::clickhouse::{Exception, RunAs};
-use crate::sql::{Inner, ReadOnlySql, execute_as, quote_literal};
+use crate::sql::{Inner, ReadOnlySql, begins_at};
 
 /// The code of a syntax error (ClickHouse, `SYNTAX_ERROR`).
 const SYNTAX_ERROR: i32 = 62;
 
-/// The text of a refused query.
-pub(super) fn explain(call: &Call, statement: Option<&ReadOnlySql>, exception: &Exception) -> String {
+/// The text of a refused query. `sent` is the statement and what was set inside its wrapper.
+pub(super) fn explain(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
     let mut text = format!("ClickHouse refused the query. Code {}", exception.code);
     if !exception.name.is_empty() {
         text.push_str(&format!(" ({})", exception.name));
@@ -20,45 +20,45 @@ pub(super) fn explain(call: &Call, statement: Option<&ReadOnlySql>, exception: &
     text.push_str(": ");
     match impersonation_hint(call, exception) {
         Some(hint) => text.push_str(&hint),
-        None => text.push_str(unwrapped(call, statement, exception).trim_end_matches('.')),
+        None => text.push_str(unwrapped(call, sent, exception).trim_end_matches('.')),
     }
     text.push('.');
     text
 }
 
 /// The message as if the statement had been sent bare.
-fn unwrapped(call: &Call, statement: Option<&ReadOnlySql>, exception: &Exception) -> String {
-    let (RunAs::ExecuteAs(user), Some(statement)) = (&call.access.run_as, statement) else {
+fn unwrapped(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
+    let (RunAs::ExecuteAs(user), Some((statement, inner))) = (&call.access.run_as, sent) else {
         return exception.message.clone();
     };
-    let message = without_inner_settings(&exception.message);
-    if exception.code != SYNTAX_ERROR {
+    let message = without_inner_settings(&exception.message, inner);
+    if exception.code != SYNTAX_ERROR || message.contains("Max query size exceeded") {
         return message;
     }
-    let wrapped = execute_as(statement, user, Inner { readonly: true, limit: Some(1) });
-    let named = format!("EXECUTE AS {} ", quote_literal(user.as_str())).len();
-    let first_line = statement.text().lines().next().unwrap_or_default();
-    let begins = wrapped.get(named..).and_then(|rest| rest.find(first_line)).unwrap_or_default();
-    syntax_error(&message, named + begins, statement.text()).unwrap_or(message)
+    syntax_error(&message, begins_at(statement, user, inner), statement.text()).unwrap_or(message)
 }
 
-/// The settings inside the wrapper, as ClickHouse formats a statement in its messages.
-fn without_inner_settings(message: &str) -> String {
-    let mut text = message.to_owned();
-    while let Some(end) = text.find("readonly = 1") {
-        let before = text.get(..end).unwrap_or_default();
-        let Some(start) = before.rfind(" SETTINGS ") else { break };
-        let between = before.get(start + " SETTINGS ".len()..).unwrap_or_default();
-        let is_ours = between.is_empty()
-            || between.strip_prefix("limit = ").is_some_and(|rest| {
-                rest.strip_suffix(", ").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-            });
-        if !is_ours {
-            break;
+/// Without the settings inside the wrapper, as ClickHouse formats them in its messages: they stand last.
+fn without_inner_settings(message: &str, inner: Inner) -> String {
+    let limit = inner.limit.map(|limit| format!("limit = {limit}, ")).unwrap_or_default();
+    let forms = [
+        format!(" SETTINGS {limit}readonly = 1"),
+        format!(", {limit}readonly = 1"),
+        " SETTINGS readonly = 1".to_owned(),
+        ", readonly = 1".to_owned(),
+    ];
+    // Of what ends last, the longest.
+    let last = forms
+        .iter()
+        .filter_map(|form| message.rfind(form.as_str()).map(|at| (at, form.len())))
+        .max_by_key(|(at, length)| (at + length, *length));
+    match last.filter(|_| inner.readonly) {
+        Some((at, length)) => {
+            let (before, after) = (message.get(..at), message.get(at + length..));
+            format!("{}{}", before.unwrap_or_default(), after.unwrap_or_default())
         }
-        text.replace_range(start..end + "readonly = 1".len(), "");
+        None => message.to_owned(),
     }
-    text
 }
 
 /// `Syntax error: failed at position N (token) (line L, col C): rest. Expected …`, told of the statement itself.
@@ -77,6 +77,7 @@ fn syntax_error(message: &str, prefix: usize, statement: &str) -> Option<String>
         }
         None => format!("Syntax error: the statement ends too early. {expected}"),
     })
+    .map(|text| text.trim_end().to_owned())
 }
 
 /// What an error of the impersonation itself means, in words that name neither the gateway's login nor its grants.
@@ -94,7 +95,10 @@ fn impersonation_hint(call: &Call, exception: &Exception) -> Option<String> {
             "Housekey may not act for {person}; an operator must GRANT IMPERSONATE ON {person} to its gateway user"
         )),
         192 => Some(format!("ClickHouse has no user {person}; an operator must create it, or the token is wrong")),
-        164 if exception.message.contains("Cannot execute query in readonly mode") => {
+        // The name before the colon tells whose profile it is.
+        164 if exception.message.contains("Cannot execute query in readonly mode")
+            && !exception.message.starts_with(&format!("{person}: ")) =>
+        {
             Some("the profile of Housekey's gateway user is read-only, which forbids EXECUTE AS; an operator must \
                   lift it and give the people behind it SELECT grants only"
                 .into())
@@ -130,16 +134,20 @@ mod tests {
 
     #[test]
     fn only_our_own_settings_are_taken_out() {
+        let inner = Inner { readonly: true, limit: Some(501) };
         for (message, wanted) in [
             ("In scope SELECT x SETTINGS limit = 501, readonly = 1. Maybe y", "In scope SELECT x. Maybe y"),
             ("In scope SELECT x SETTINGS readonly = 1", "In scope SELECT x"),
+            ("SELECT x SETTINGS max_threads = 2, readonly = 1", "SELECT x SETTINGS max_threads = 2"),
             (
-                "SELECT x SETTINGS max_threads = 2, readonly = 1",
-                "SELECT x SETTINGS max_threads = 2, readonly = 1",
+                "SELECT ' SETTINGS readonly = 1 x' SETTINGS limit = 501, readonly = 1",
+                "SELECT ' SETTINGS readonly = 1 x'",
             ),
             ("Cannot modify 'readonly' setting", "Cannot modify 'readonly' setting"),
         ] {
-            assert_eq!(without_inner_settings(message), wanted);
+            assert_eq!(without_inner_settings(message, inner), wanted);
         }
+        let bare = "SELECT ' SETTINGS readonly = 1'";
+        assert_eq!(without_inner_settings(bare, Inner::default()), bare);
     }
 }

@@ -44,22 +44,28 @@ impl Guard {
         Ok(Some(origin.to_owned()))
     }
 
+    /// Every name that the request gives must be let in: `Host`, and the authority of an absolute target, which wins
+    /// over it (RFC 9112 section 3.2.2). Two `Host` headers are refused in any case (RFC 9112 section 3.2).
     fn check_host(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), GuardError> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let host = hosts.next().map(|host| host.to_str().map_err(|_| GuardError::Host)).transpose()?;
+        if hosts.next().is_some() {
+            return Err(GuardError::Host);
+        }
         if self.hosts.is_empty() && !self.loopback_hosts {
             return Ok(());
         }
-        let mut hosts = headers.get_all(HOST).iter();
-        let named = match hosts.next() {
-            Some(host) => host.to_str().ok(),
-            None => authority,
-        };
-        let Some(named) = named.filter(|_| hosts.next().is_none()) else { return Err(GuardError::Host) };
+        let mut names = host.into_iter().chain(authority).peekable();
+        let named = names.peek().is_some();
+        if named && names.all(|name| self.lets_in_host(name)) { Ok(()) } else { Err(GuardError::Host) }
+    }
+
+    fn lets_in_host(&self, named: &str) -> bool {
         let name = without_port(named);
-        let good = (self.loopback_hosts && is_loopback(name))
-            || self.hosts.iter().any(|host| {
-                host == "*" || host.eq_ignore_ascii_case(named) || host.eq_ignore_ascii_case(name)
-            });
-        if good { Ok(()) } else { Err(GuardError::Host) }
+        let listed = |host: &String| {
+            host == "*" || host.eq_ignore_ascii_case(named) || host.eq_ignore_ascii_case(name)
+        };
+        (self.loopback_hosts && is_loopback(name)) || self.hosts.iter().any(listed)
     }
 
     fn lets_in(&self, origin: &str) -> bool {
@@ -154,6 +160,16 @@ mod tests {
         let mut two = headers("localhost", Some("http://localhost"));
         two.append(ORIGIN, "http://evil".parse().unwrap());
         assert_eq!(guard.check(&two, None), Err(GuardError::Origin));
+    }
+
+    #[test]
+    fn an_absolute_target_is_judged_like_the_header() {
+        let guard = Guard { hosts: vec![], loopback_hosts: true, origins: vec![], loopback_origins: true };
+        assert_eq!(guard.check(&headers("127.0.0.1", None), Some("evil.example")), Err(GuardError::Host));
+        assert_eq!(guard.check(&headers("evil.example", None), Some("127.0.0.1")), Err(GuardError::Host));
+        assert_eq!(guard.check(&headers("127.0.0.1", None), Some("localhost:1")), Ok(None));
+        assert_eq!(guard.check(&HeaderMap::new(), Some("localhost:1")), Ok(None));
+        assert_eq!(guard.check(&HeaderMap::new(), None), Err(GuardError::Host));
     }
 
     #[test]

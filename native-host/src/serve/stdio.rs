@@ -11,7 +11,7 @@ use housekey_core::exchange::{Inbound, Reply, Session, begin};
 use housekey_core::jsonrpc::{self, ErrorObject, RequestId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
@@ -21,6 +21,8 @@ use crate::host::Native;
 
 /// Messages that wait for a client that reads slowly.
 const OUTBOX: usize = 64;
+/// Requests that run at once; a client that sends more is not read until one has ended.
+const MOST_RUNNING: usize = 256;
 /// How long a client that no longer reads may hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long cancellations may hold up the end.
@@ -74,20 +76,12 @@ impl Stream<'_> {
                     let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
                     framer.receive(bytes);
                     while let Some(line) = framer.next_line() {
+                        self.make_room().await;
                         self.take(line, max_line).await;
                     }
                 }
                 Some(ended) = self.running.join_next_with_id() => {
-                    let id = match &ended {
-                        Ok((id, _)) => *id,
-                        Err(error) => error.id(),
-                    };
-                    self.table.remove(&id);
-                    match ended {
-                        Ok((_, reply)) => self.reply(reply).await,
-                        Err(error) if error.is_panic() => warn!("a request ended without an answer"),
-                        Err(_) => {}
-                    }
+                    self.ended(ended).await;
                 }
                 // The client no longer reads.
                 () = outbox.closed() => break,
@@ -95,6 +89,27 @@ impl Stream<'_> {
         }
         if let Some(line) = framer.rest() {
             self.take(Ok(line), max_line).await;
+        }
+    }
+
+    /// Waits until another request may run; cancellations wait with it.
+    async fn make_room(&mut self) {
+        while self.running.len() >= MOST_RUNNING {
+            let Some(ended) = self.running.join_next_with_id().await else { return };
+            self.ended(ended).await;
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, Reply), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        self.table.remove(&id);
+        match ended {
+            Ok((_, reply)) => self.reply(reply).await,
+            Err(error) if error.is_panic() => warn!("a request ended without an answer"),
+            Err(_) => {}
         }
     }
 
@@ -140,16 +155,18 @@ impl Stream<'_> {
 
     /// Dropping the driver cancels its query; no response is sent (MCP, utilities/cancellation).
     fn cancel(&self, id: &RequestId) {
-        let found = self
-            .table
-            .values()
-            .find(|(waiting, _)| *waiting.lock().unwrap_or_else(PoisonError::into_inner) == *id);
-        match found {
-            Some((_, handle)) => {
-                info!(request = %id, "cancelled by the client");
+        let mut found = false;
+        // A client that uses an id twice takes back both.
+        for (waiting, handle) in self.table.values() {
+            if *waiting.lock().unwrap_or_else(PoisonError::into_inner) == *id {
                 handle.abort();
+                found = true;
             }
-            None => debug!(request = %id, "cancelled too late, or never begun"),
+        }
+        if found {
+            info!(request = %id, "cancelled by the client");
+        } else {
+            debug!(request = %id, "cancelled too late, or never begun");
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) async fn of_syntax_behind_the_gateway(cell: Cell) -> Result<()> {
     for (sql, words) in [
         ("SELECT 1 +", "ends too early"),
         ("SELECT count() FROM sales.orders ORDER BY", "ends too early"),
+        ("SELECT\n  1 AS a\nUNION ALL\nSELECT 2 FORM x y", "near \"x y\""),
+        ("(\nSELECT 1 FORM x y\n)", "near \"x y"),
         ("SELECT 1 FORM numbers(1) a b", "position 15 of the statement, near \"numbers(1) a b\""),
     ] {
         let text = client.query(sql).await?.failure()?;
