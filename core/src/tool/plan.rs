@@ -155,7 +155,9 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
             known.read_only_profile = true;
         }
         RefusedSetting::ReadOnlyProfile(name) if sent(&name) => {
-            known.read_only_profile = true;
+            // Under EXECUTE AS what comes with the request is refused by the gateway's profile. That says nothing
+            // about the person's, who is asked for `readonly` all the same.
+            known.read_only_profile |= request.run_as == RunAs::Login;
             known.nothing_settable = true;
         }
         // A constraint or an old server says nothing about writes: `readonly` stays.

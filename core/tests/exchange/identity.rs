@@ -2,13 +2,13 @@
 
 use std::num::NonZero;
 
-use housekey_core::clickhouse::{Credential, RunAs};
+use housekey_core::clickhouse::{Credential, Exception, QueryEvent, RunAs};
 use housekey_core::jose::claims::Claims;
 use housekey_core::jose::token::{TokenKeys, seal};
 use housekey_core::secret::Secret;
 use housekey_core::time::UnixTime;
 
-use crate::driver::{Counting, Scripted, rows};
+use crate::driver::{Counting, Scripted, World, rows};
 
 const SECURE: &[(&str, &str)] = &[
     ("MCP_ALLOW_JWE_AUTH", "true"),
@@ -63,6 +63,28 @@ fn a_person_is_impersonated_by_the_gateway() {
     assert!(!outside, "outside, the person's profile would bend it without a word");
     let comment = query.settings.iter().find(|setting| setting.name == "log_comment").unwrap();
     assert!(comment.value.contains("o'brien@example.com"));
+}
+
+/// What comes with the request is refused by the gateway's profile, what stands inside by the person's.
+#[test]
+fn a_read_only_gateway_is_no_proof_of_a_read_only_person() {
+    for (setting, still_asked) in [("max_execution_time", true), ("readonly", false)] {
+        let mut server = Scripted::new(SECURE);
+        let exception = Exception {
+            code: 164,
+            name: "READONLY".into(),
+            message: format!("Cannot modify '{setting}' setting in readonly mode"),
+            before_execution: true,
+        };
+        server.script.push_back(World::Rows(vec![QueryEvent::Exception(exception)]));
+        server.script.push_back(rows(&[1]));
+        server.script.push_back(rows(&[1]));
+        let token = token(person("alice"));
+        ask(&mut server, &token);
+        ask(&mut server, &token);
+        let asked: Vec<bool> = server.queries().iter().map(|query| query.inner.readonly).collect();
+        assert_eq!(asked, [true, still_asked, still_asked], "{setting}");
+    }
 }
 
 #[test]
