@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: a runtime, async functions, ambient randomness, hash-map iteration, unsafe code.
 
+pub mod address;
 pub mod clickhouse;
 pub mod config;
 pub mod env;

@@ -4,12 +4,13 @@
 //! connected to: the check and the connection see the same answer of the DNS. Deliberately absent: redirects.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use housekey_core::address::is_global;
 use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy};
 use housekey_core::facts::Document;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -139,108 +140,9 @@ fn is_forbidden(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Whether an address is of the public internet (IANA's special-purpose registries, RFC 6890).
-fn is_global(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_global_v4(address),
-        IpAddr::V6(address) => is_global_v6(address),
-    }
-}
-
-fn is_global_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || a == 0
-        || a >= 240
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && (c == 0 || c == 2))
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (b == 18 || b == 19))
-        || (a == 198 && b == 51 && c == 100)
-        || (a == 203 && b == 0 && c == 113);
-    !special
-}
-
-fn is_global_v6(address: Ipv6Addr) -> bool {
-    // An IPv4 address in any of its disguises is judged as that address.
-    if let Some(embedded) = embedded_v4(address) {
-        return is_global_v4(embedded);
-    }
-    let [first, second, ..] = address.segments();
-    // Only 2000::/3 is handed out; within it, protocol assignments (2001::/23), two blocks for documentation.
-    let handed_out = first & 0xe000 == 0x2000;
-    let special =
-        (first == 0x2001 && (second < 0x0200 || second == 0x0db8)) || (first == 0x3fff && second < 0x1000);
-    handed_out && !special
-}
-
-/// IPv4-mapped (RFC 4291), NAT64 (RFC 6052) and 6to4 (RFC 3056) addresses carry an IPv4 address.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(join(high, low)),
-        [0x2002, high, low, ..] => Some(join(high, low)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_addresses_of_the_public_internet_are_global() {
-        for (address, global) in [
-            ("1.1.1.1", true),
-            ("8.8.8.8", true),
-            ("100.63.255.255", true),
-            ("100.64.0.1", false),
-            ("172.15.0.1", true),
-            ("172.16.0.1", false),
-            ("172.31.255.255", false),
-            ("10.0.0.1", false),
-            ("192.168.1.1", false),
-            ("127.0.0.1", false),
-            ("127.255.255.254", false),
-            ("0.0.0.0", false),
-            ("0.1.2.3", false),
-            ("169.254.169.254", false),
-            ("192.0.0.8", false),
-            ("192.0.2.1", false),
-            ("192.88.99.1", false),
-            ("198.18.0.1", false),
-            ("198.51.100.1", false),
-            ("203.0.113.9", false),
-            ("224.0.0.1", false),
-            ("240.0.0.1", false),
-            ("255.255.255.255", false),
-            ("2606:4700::1111", true),
-            ("2a00:1450:4001::1", true),
-            ("::", false),
-            ("::1", false),
-            ("::ffff:127.0.0.1", false),
-            ("::ffff:8.8.8.8", true),
-            ("::7f00:1", false),
-            ("64:ff9b::a9fe:a9fe", false),
-            ("64:ff9b::808:808", true),
-            ("64:ff9b:1::1", false),
-            ("2002:7f00:1::", false),
-            ("2002:808:808::", true),
-            ("100::1", false),
-            ("2001::1", false),
-            ("2001:db8::1", false),
-            ("3fff::1", false),
-            ("fc00::1", false),
-            ("fd12:3456::1", false),
-            ("fe80::1", false),
-            ("ff02::1", false),
-        ] {
-            assert_eq!(is_global(address.parse().unwrap()), global, "{address}");
-        }
-    }
 
     #[test]
     fn strangers_name_public_https_hosts() {

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use housekey_core::clickhouse::{Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement};
+use housekey_core::clickhouse::{
+    ChosenBy, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement,
+};
 use housekey_core::config::{Config, Impersonation, Loaded};
 use housekey_core::identity::static_caller;
 use housekey_core::sql::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Refusal, Rules, WritableSql};
@@ -80,7 +82,7 @@ async fn ask(
     let access = static_caller(config).access;
     let request = QueryRequest {
         endpoint: access.endpoint.clone(),
-        operator_named: true,
+        chosen_by: ChosenBy::Operator,
         credential: access.credential.clone(),
         run_as,
         database: access.database.clone(),

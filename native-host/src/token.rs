@@ -4,12 +4,11 @@ use std::num::NonZero;
 
 use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use housekey_core::config::{Config, Sources};
-use housekey_core::identity::token_caller;
+use housekey_core::config::{Config, Host, Sources};
+use housekey_core::identity::Policy;
 use housekey_core::jose::claims::{Claims, Protocol};
 use housekey_core::jose::token::{LifePolicy, TokenKeys, open, seal};
 use housekey_core::secret::Secret;
-use housekey_core::sql::DenyList;
 use housekey_core::time::UnixTime;
 
 use crate::host::now;
@@ -142,19 +141,16 @@ fn doubt(config: &Config, keys: &TokenKeys, token: &str, now: UnixTime) -> Optio
         allow_non_expiring: jwe.allow_non_expiring,
         max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
     };
-    let clickhouse = &config.clickhouse;
     let claims = match open(keys, token, &life, now) {
         Ok(claims) => claims,
         Err(error) => return Some(error.to_string()),
     };
-    let deny =
-        DenyList::new(&clickhouse.username, &clickhouse.impersonation_deny, &clickhouse.impersonation_allow);
-    token_caller(config, &deny, &claims).err().map(|error| error.to_string())
+    Policy::new(config, Host::Native).caller(config, &claims).err().map(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use housekey_core::config::{Host, load};
+    use housekey_core::config::load;
 
     use super::*;
 

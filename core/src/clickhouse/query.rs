@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::exception::Exception;
 use crate::secret::Secret;
@@ -39,6 +40,53 @@ impl fmt::Display for Endpoint {
             write!(f, "{scheme}://{}:{}", self.host, self.port)
         }
     }
+}
+
+/// Who chose an endpoint, and so what its connection is lent and where it may lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The operator: the connection gets what the configuration says of TLS.
+    Operator,
+    /// A caller's token: nothing of the operator's is lent to it.
+    Token(Arc<TokenServer>),
+}
+
+impl ChosenBy {
+    /// Whether the operator's own login, headers, settings and certificates may be used.
+    pub fn is_operator(&self) -> bool {
+        matches!(self, Self::Operator)
+    }
+}
+
+/// What a token may say of its own server beside the endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenServer {
+    /// Whether the operator has named this very server. If not, a host that resolves names refuses addresses for
+    /// which [`crate::address::needs_naming`] holds.
+    pub any_address: bool,
+    /// How TLS is spoken with it.
+    pub tls: TokenTls,
+}
+
+/// How TLS is spoken with a server of a token's own. Paths are relative to `server.jwe.tls_directory` and have no
+/// `..`; whether a link leads out of it, the host has to check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenTls {
+    /// PEM file of the authorities that are trusted instead of the system's.
+    pub ca_cert: Option<String>,
+    /// PEM files of the certificate that is presented, and of its key.
+    pub client: Option<ClientFiles>,
+    /// Whether any certificate is accepted.
+    pub insecure_skip_verify: bool,
+}
+
+/// A client certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientFiles {
+    /// PEM file of the certificate.
+    pub cert: String,
+    /// PEM file of its private key.
+    pub key: String,
 }
 
 /// What proves to ClickHouse who connects.
@@ -101,8 +149,8 @@ pub struct ReadLimits {
 pub struct QueryRequest {
     /// The server.
     pub endpoint: Endpoint,
-    /// Whether the operator (`true`) or a caller's token (`false`) named the endpoint.
-    pub operator_named: bool,
+    /// Who chose the endpoint.
+    pub chosen_by: ChosenBy,
     /// What logs in.
     pub credential: Credential,
     /// As whom the statement runs.

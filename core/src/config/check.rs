@@ -5,11 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::error::ConfigError;
+use super::host_pattern::HostPattern;
 use super::key::{Key, Status, keys};
 use super::layers::Gathered;
 use super::reader::Reader;
 use super::settings::{
-    ClickHouse, Config, CorsOrigin, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
 };
 use super::value::{Value, quoted};
 use super::{Host, name_rules};
@@ -193,6 +194,9 @@ impl Reader<'_> {
             leeway: self.number("server.jwe.leeway"),
             allow_non_expiring: self.flag("server.jwe.allow_non_expiring"),
             max_lifetime: self.number("server.jwe.max_lifetime"),
+            allowed_hosts: self.token_hosts(),
+            tls_directory: self.tls_directory(),
+            generator: self.generator(),
         };
         if jwe.enabled && jwe.jwe_secret_key.is_empty() {
             self.rule("`server.jwe.enabled` is true, but there is no `server.jwe.jwe_secret_key`");
@@ -210,6 +214,39 @@ impl Reader<'_> {
             self.rule("`server.jwe.allow_non_expiring` and `server.jwe.max_lifetime` exclude each other");
         }
         jwe
+    }
+
+    fn token_hosts(&mut self) -> Vec<HostPattern> {
+        let path = "server.jwe.allowed_hosts";
+        let problem = "is not a pattern such as `db.example.com:8443`, `*.example.com` or `10.0.0.7`";
+        self.each(path, problem, HostPattern::parse)
+    }
+
+    fn tls_directory(&mut self) -> Option<String> {
+        let path = "server.jwe.tls_directory";
+        let directory = self.optional(path)?;
+        if !directory.starts_with('/') || directory.split('/').any(|part| part == "..") {
+            self.value_problem(path, "takes an absolute path without `..`");
+        }
+        Some(directory)
+    }
+
+    fn generator(&mut self) -> Generator {
+        let path = "server.jwe.generator_token";
+        let token = self.secrets(path).into_iter().next().filter(|token| !token.expose().is_empty());
+        if let Some(token) = &token {
+            if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+                self.value_problem(path, "takes visible ASCII characters, as a header can carry them");
+            } else if token.expose().len() < 16 {
+                let name = self.gathered.name(path);
+                self.warn(&format!("{name} is shorter than 16 bytes: it can be guessed."));
+            }
+        }
+        Generator {
+            enabled: self.flag("server.jwe.generator"),
+            token,
+            per_minute: Some(self.number("server.jwe.generator_rate")).filter(|rate| *rate > 0),
+        }
     }
 
     fn impersonation(&mut self, clickhouse: &ClickHouse, server: &Server) {

@@ -14,6 +14,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hint;
+mod host_pattern;
 pub mod key;
 mod layers;
 mod name_rules;
@@ -24,10 +25,11 @@ mod value;
 
 pub use document::{Document, Format};
 pub use error::{ConfigError, ConfigErrors};
+pub use host_pattern::{Covered, HostPattern};
 pub use key::{FlagSpec, flags};
 pub use reference::markdown;
 pub use settings::{
-    ClickHouse, Config, CorsOrigin, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
 };
 
 /// Which program loads the configuration: a sandbox at the edge can honour less.

@@ -96,12 +96,7 @@ impl Reader<'_> {
     }
 
     /// The items of a list, each checked and written anew.
-    pub(super) fn each(
-        &mut self,
-        path: &str,
-        problem: &str,
-        parse: fn(&str) -> Option<String>,
-    ) -> Vec<String> {
+    pub(super) fn each<T>(&mut self, path: &str, problem: &str, parse: fn(&str) -> Option<T>) -> Vec<T> {
         let mut parsed = Vec::new();
         for item in self.list(path) {
             match parse(&item) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::host_pattern::HostPattern;
 use crate::secret::Secret;
 
 /// Everything that an operator decided, checked.
@@ -177,6 +178,23 @@ pub struct Jwe {
     pub allow_non_expiring: bool,
     /// Seconds for which a token may still be valid when it comes; 0 for no limit.
     pub max_lifetime: u64,
+    /// ClickHouse servers that a token may name; empty for no list.
+    pub allowed_hosts: Vec<HostPattern>,
+    /// The folder below which files that tokens name must lie; native host only.
+    pub tls_directory: Option<String>,
+    /// The endpoint that makes tokens.
+    pub generator: Generator,
+}
+
+/// The endpoint that makes tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generator {
+    /// Whether it is there.
+    pub enabled: bool,
+    /// The bearer token that lets its holder have any token made.
+    pub token: Option<Secret<String>>,
+    /// Requests that are answered in a minute; `None` for no limit.
+    pub per_minute: Option<u32>,
 }
 
 /// What is logged.

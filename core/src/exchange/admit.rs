@@ -14,7 +14,7 @@ use super::health;
 use super::route::Route;
 use super::service::Service;
 use crate::env::Env;
-use crate::identity::{Caller, find_bearer, token_caller};
+use crate::identity::{Caller, find_bearer};
 use crate::jose::token::open;
 use crate::transport::headers::{check_head, takes_events};
 use crate::transport::sse;
@@ -134,7 +134,7 @@ fn authenticate(
     let Some(keys) = &service.keys else { return Ok(service.static_caller()) };
     let token = find_bearer(headers, path_token).map_err(Failure::Bearer)?;
     let claims = open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?;
-    token_caller(&service.config, &service.deny, &claims).map_err(Failure::Policy)
+    service.policy.caller(&service.config, &claims).map_err(Failure::Policy)
 }
 
 fn preflight(head: &Parts, origin: Option<&str>) -> Response<Bytes> {

@@ -120,7 +120,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             error @ (PolicyError::Identity(_)
             | PolicyError::EmailNotVerified
             | PolicyError::Protocol
-            | PolicyError::Tls),
+            | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
         Failure::Head(error @ HeadError::NotAcceptable) => plain(406, error.to_string()),
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
@@ -194,6 +194,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::ChoiceError;
     use crate::sql::{DenyList, ImpersonatedUser};
 
     /// Every failure and all that leaves the process of it: a change here is a change of what strangers are told.
@@ -234,8 +235,8 @@ mod tests {
                 "403 the token's `protocol` is not supported: only \"http\" is",
             ),
             (
-                Failure::Policy(PolicyError::Tls),
-                "403 the token's TLS files and `tls_insecure_skip_verify` are not supported",
+                Failure::Policy(PolicyError::Server(ChoiceError::NotAllowed)),
+                "403 the token names a ClickHouse server that `server.jwe.allowed_hosts` does not list",
             ),
             (
                 Failure::Head(HeadError::NotAcceptable),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::admit::json_answer;
 use super::running::{Next, Running, Scene, Shape, Surface};
 use super::step::{Reply, Step};
-use crate::clickhouse::{Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
+use crate::clickhouse::{ChosenBy, Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::CallResult;
@@ -94,7 +94,7 @@ impl Task for Probe {
         };
         let request = QueryRequest {
             endpoint: access.endpoint.clone(),
-            operator_named: true,
+            chosen_by: ChosenBy::Operator,
             credential: access.credential.clone(),
             run_as: access.run_as.clone(),
             database: access.database.clone(),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use super::Session;
 use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
-use crate::identity::{Caller, PolicyError, static_caller, token_caller};
+use crate::identity::{Caller, Policy, PolicyError, static_caller};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
-use crate::sql::DenyList;
 use crate::tool::Table;
 use crate::transport::guard::{Guard, is_loopback};
 
@@ -18,7 +17,7 @@ pub struct Service {
     pub(super) guard: Guard,
     pub(super) keys: Option<TokenKeys>,
     pub(super) life: LifePolicy,
-    pub(super) deny: DenyList,
+    pub(super) policy: Policy,
 }
 
 /// Why a configuration cannot serve.
@@ -49,13 +48,9 @@ impl Service {
             allow_non_expiring: jwe.allow_non_expiring,
             max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
         };
-        let deny = DenyList::new(
-            &config.clickhouse.username,
-            &config.clickhouse.impersonation_deny,
-            &config.clickhouse.impersonation_allow,
-        );
+        let policy = Policy::new(&config, host);
         let guard = guard(&config, host);
-        Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, deny }))
+        Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, policy }))
     }
 
     /// The configuration.
@@ -70,7 +65,7 @@ impl Service {
             (Some(_), None) => return Err(StartError::NoToken),
             (Some(keys), Some(token)) => {
                 let claims = open(keys, token.expose(), &self.life, env.now)?;
-                token_caller(&self.config, &self.deny, &claims)?
+                self.policy.caller(&self.config, &claims)?
             }
         };
         Ok(Session::new(caller))

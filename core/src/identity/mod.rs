@@ -2,6 +2,8 @@
 
 mod bearer;
 mod policy;
+mod server_choice;
 
 pub use bearer::{BearerError, find as find_bearer};
-pub use policy::{Access, Caller, PolicyError, static_caller, token_caller};
+pub use policy::{Access, Caller, Policy, PolicyError, static_caller};
+pub use server_choice::ChoiceError;

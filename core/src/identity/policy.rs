@@ -2,14 +2,15 @@
 //!
 //! The rule that everything here serves: **what the operator configured is never lent to an address that a token
 //! chose.** A token that names a host, a port or a protocol brings its own user and password or is refused; it
-//! gets neither the configured login, nor impersonation, nor the operator's headers.
+//! gets neither the configured login, nor impersonation, nor the operator's headers and certificates.
 
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clickhouse::{Credential, Endpoint, RunAs, Scheme};
-use crate::config::{Config, Impersonation};
+use super::server_choice::{self, ChoiceError};
+use crate::clickhouse::{ChosenBy, Credential, Endpoint, RunAs, Scheme};
+use crate::config::{Config, Host, Impersonation};
 use crate::jose::claims::{Claims, Protocol};
 use crate::secret::Secret;
 use crate::sql::{DenyList, IdentityRefusal, ImpersonatedUser};
@@ -20,14 +21,16 @@ use crate::time::UnixTime;
 pub struct Access {
     /// The server.
     pub endpoint: Endpoint,
-    /// Whether the operator named the server; if not, it gets nothing of the operator's.
-    pub operator_named: bool,
+    /// Who named the server; one that a token named gets nothing of the operator's.
+    pub chosen_by: ChosenBy,
     /// What logs in.
     pub credential: Credential,
     /// Whose rights statements run with.
     pub run_as: RunAs,
     /// The default database.
     pub database: Option<String>,
+    /// Whether only tools that read are there for this caller: the operator says so, or the token.
+    pub read_only: bool,
     /// The token's own cap on rows; it only ever narrows.
     pub limit: Option<u64>,
     /// The token's own cap on seconds; it only ever narrows.
@@ -63,61 +66,75 @@ pub enum PolicyError {
     /// The token asks for a protocol other than HTTP.
     #[error("the token's `protocol` is not supported: only \"http\" is")]
     Protocol,
-    /// The token carries TLS files or switches verification off.
-    #[error("the token's TLS files and `tls_insecure_skip_verify` are not supported")]
-    Tls,
+    /// The server that the token chose is not one that it may choose.
+    #[error("{0}")]
+    Server(#[from] ChoiceError),
+}
+
+/// What decides on tokens, made once from a configuration.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    deny: DenyList,
+    host: Host,
+}
+
+impl Policy {
+    /// The policy of a configuration on a host.
+    pub fn new(config: &Config, host: Host) -> Self {
+        let clickhouse = &config.clickhouse;
+        let deny = DenyList::new(
+            &clickhouse.username,
+            &clickhouse.impersonation_deny,
+            &clickhouse.impersonation_allow,
+        );
+        Self { deny, host }
+    }
+
+    /// The caller that a token's claims make under the same configuration.
+    pub fn caller(&self, config: &Config, claims: &Claims) -> Result<Caller, PolicyError> {
+        if claims.protocol == Some(Protocol::Tcp) {
+            return Err(PolicyError::Protocol);
+        }
+        if claims.email.is_some() && claims.email_verified == Some(false) {
+            return Err(PolicyError::EmailNotVerified);
+        }
+        let identity = claims.email.as_deref().or(claims.sub.as_deref());
+        // The e-mail address and the subject go to the query log, so they are cut to a size that a log can take.
+        let subject = identity.or(claims.username.as_deref()).map(|name| name.chars().take(256).collect());
+
+        let mut access = configured(config);
+        access.subject = subject;
+        access.read_only |= claims.read_only == Some(true);
+        access.limit = claims.limit.map(NonZero::get);
+        access.max_execution_time = claims.max_execution_time.map(NonZero::get);
+        if let Some(database) = &claims.database {
+            access.database = Some(database.clone());
+        }
+        if server_choice::is_made(claims) {
+            let (Some(username), Some(password)) = (&claims.username, &claims.password) else {
+                return Err(PolicyError::EndpointWithoutLogin);
+            };
+            let (endpoint, server) = server_choice::judge(config, self.host, claims)?;
+            access.endpoint = endpoint;
+            access.chosen_by = ChosenBy::Token(Arc::new(server));
+            access.credential =
+                Credential::Password { username: username.clone(), password: password.clone() };
+        } else if let Some(username) = &claims.username {
+            // The configured password belongs to the configured user: a token never inherits it for a name it chose.
+            let password = claims.password.clone().unwrap_or_else(|| Secret::from(""));
+            access.credential = Credential::Password { username: username.clone(), password };
+        } else if config.clickhouse.impersonation == Impersonation::ExecuteAs {
+            let identity = identity.ok_or(PolicyError::NoIdentity)?;
+            access.run_as = RunAs::ExecuteAs(ImpersonatedUser::parse(identity, &self.deny)?);
+        }
+        let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
+        Ok(Caller { access: Arc::new(access), expires })
+    }
 }
 
 /// The caller where no authentication is configured: the configured login.
 pub fn static_caller(config: &Config) -> Caller {
     Caller { access: Arc::new(configured(config)), expires: None }
-}
-
-/// The caller that a token's claims make.
-pub fn token_caller(config: &Config, deny: &DenyList, claims: &Claims) -> Result<Caller, PolicyError> {
-    let names_tls_files =
-        claims.tls_ca_cert.is_some() || claims.tls_client_cert.is_some() || claims.tls_client_key.is_some();
-    if names_tls_files || claims.tls_insecure_skip_verify == Some(true) {
-        return Err(PolicyError::Tls);
-    }
-    if claims.protocol == Some(Protocol::Tcp) {
-        return Err(PolicyError::Protocol);
-    }
-    if claims.email.is_some() && claims.email_verified == Some(false) {
-        return Err(PolicyError::EmailNotVerified);
-    }
-    let identity = claims.email.as_deref().or(claims.sub.as_deref());
-    // The e-mail address and the subject go to the query log, so they are cut to a size that a log can take.
-    let subject = identity.or(claims.username.as_deref()).map(|name| name.chars().take(256).collect());
-    let names_endpoint = claims.host.is_some()
-        || claims.port.is_some()
-        || claims.protocol.is_some()
-        || claims.tls_enabled.is_some();
-
-    let mut access = configured(config);
-    access.subject = subject;
-    access.limit = claims.limit.map(NonZero::get);
-    access.max_execution_time = claims.max_execution_time.map(NonZero::get);
-    if let Some(database) = &claims.database {
-        access.database = Some(database.clone());
-    }
-    if names_endpoint {
-        let (Some(username), Some(password)) = (&claims.username, &claims.password) else {
-            return Err(PolicyError::EndpointWithoutLogin);
-        };
-        access.operator_named = false;
-        access.endpoint = endpoint(config, claims);
-        access.credential = Credential::Password { username: username.clone(), password: password.clone() };
-    } else if let Some(username) = &claims.username {
-        // The configured password belongs to the configured user: a token never inherits it for a name it chose.
-        let password = claims.password.clone().unwrap_or_else(|| Secret::from(""));
-        access.credential = Credential::Password { username: username.clone(), password };
-    } else if config.clickhouse.impersonation == Impersonation::ExecuteAs {
-        let identity = identity.ok_or(PolicyError::NoIdentity)?;
-        access.run_as = RunAs::ExecuteAs(ImpersonatedUser::parse(identity, deny)?);
-    }
-    let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
-    Ok(Caller { access: Arc::new(access), expires })
 }
 
 fn configured(config: &Config) -> Access {
@@ -128,25 +145,16 @@ fn configured(config: &Config) -> Access {
             host: clickhouse.host.clone(),
             port: clickhouse.port,
         },
-        operator_named: true,
+        chosen_by: ChosenBy::Operator,
         credential: Credential::Password {
             username: clickhouse.username.clone(),
             password: clickhouse.password.clone(),
         },
         run_as: RunAs::Login,
         database: Some(clickhouse.database.clone()).filter(|database| !database.is_empty()),
+        read_only: clickhouse.read_only,
         limit: None,
         max_execution_time: None,
         subject: None,
-    }
-}
-
-fn endpoint(config: &Config, claims: &Claims) -> Endpoint {
-    let clickhouse = &config.clickhouse;
-    let tls = claims.tls_enabled.unwrap_or(clickhouse.tls.enabled);
-    Endpoint {
-        scheme: if tls { Scheme::Https } else { Scheme::Http },
-        host: claims.host.clone().unwrap_or_else(|| clickhouse.host.clone()),
-        port: claims.port.map_or(clickhouse.port, NonZero::get),
     }
 }

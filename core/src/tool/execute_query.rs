@@ -193,7 +193,7 @@ fn result(call: &Call, outcome: Outcome, sent: Option<&QueryRequest>) -> CallRes
             CallResult::Failed(explain(call, sent, &exception))
         }
         // Whatever listens at an address that a token chose, its words are not for the model.
-        Outcome::Broken(_) if !call.access.operator_named => CallResult::Failed(
+        Outcome::Broken(_) if !call.access.chosen_by.is_operator() => CallResult::Failed(
             "The query did not finish: the server that the token names did not answer as ClickHouse does."
                 .into(),
         ),

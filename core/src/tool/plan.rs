@@ -47,7 +47,7 @@ impl Plan {
             .map_or(LARGEST_ROW, |bytes| bytes.saturating_add(ROW_SLACK).min(LARGEST_ROW));
         let mut request = QueryRequest {
             endpoint: access.endpoint.clone(),
-            operator_named: access.operator_named,
+            chosen_by: access.chosen_by.clone(),
             credential: access.credential.clone(),
             run_as: access.run_as.clone(),
             database: access.database.clone(),
@@ -55,7 +55,11 @@ impl Plan {
             inner: Inner::default(),
             settings: Vec::new(),
             // An address that a token chose gets nothing that the operator meant for their own server.
-            headers: if access.operator_named { config.clickhouse.http_headers.clone() } else { Vec::new() },
+            headers: if access.chosen_by.is_operator() {
+                config.clickhouse.http_headers.clone()
+            } else {
+                Vec::new()
+            },
             query_id: env.random_id(),
             deadline_seconds: seconds.map_or(LONGEST_WAIT, |seconds| seconds.saturating_add(GRACE_SECONDS)),
             limits: ReadLimits { row_bytes },
@@ -102,7 +106,7 @@ fn settings(
         "subject": call.access.subject,
     });
     settings.push(Setting::new("log_comment", comment.to_string()));
-    if call.access.operator_named {
+    if call.access.chosen_by.is_operator() {
         let extra = &call.config.clickhouse.extra_settings;
         settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
     }

@@ -115,7 +115,7 @@ fn an_address_that_a_token_chose_gets_nothing_of_the_operators() {
     assert_eq!(query.endpoint.to_string(), "http://elsewhere.example.com:8124");
     let wanted = Credential::Password { username: "carol".into(), password: Secret::from("own") };
     assert_eq!((&query.credential, &query.run_as), (&wanted, &RunAs::Login));
-    assert!(!query.operator_named && query.headers.is_empty());
+    assert!(!query.chosen_by.is_operator() && query.headers.is_empty());
 }
 
 #[test]

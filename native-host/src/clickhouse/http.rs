@@ -203,7 +203,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use housekey_core::clickhouse::{Credential, Endpoint, RunAs, Scheme, Statement};
+    use housekey_core::clickhouse::{ChosenBy, Credential, Endpoint, RunAs, Scheme, Statement};
     use housekey_core::sql::{Inner, ReadOnlySql, Rules};
     use tokio::net::TcpListener;
 
@@ -226,7 +226,7 @@ mod tests {
                 host: "127.0.0.1".into(),
                 port: listener.local_addr().unwrap().port(),
             },
-            operator_named: true,
+            chosen_by: ChosenBy::Operator,
             credential: Credential::Password { username: "u".into(), password: "".into() },
             run_as: RunAs::Login,
             database: None,

@@ -69,7 +69,7 @@ impl Pool {
     pub(super) fn client(&self, request: &QueryRequest) -> Result<reqwest::Client, PoolError> {
         match (request.endpoint.scheme, &self.operator) {
             (Scheme::Http, _) => Ok(self.plain.clone()),
-            (Scheme::Https, Some(client)) if request.operator_named => Ok(client.clone()),
+            (Scheme::Https, Some(client)) if request.chosen_by.is_operator() => Ok(client.clone()),
             (Scheme::Https, _) => match self.public.get() {
                 Some(client) => Ok(client.clone()),
                 None => {

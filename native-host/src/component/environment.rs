@@ -1,7 +1,7 @@
 //! What the guest gets as its environment: the native host's configuration, without what only that host honours.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
 };
 use housekey_core::secret::Secret;
 use serde_json::{Value, json};
@@ -80,7 +80,22 @@ fn server_section(server: &Server) -> Value {
         max_body_bytes,
         shutdown_grace: _,
     } = server;
-    let Jwe { enabled, jwe_secret_key, jwt_secret_key, leeway, allow_non_expiring, max_lifetime } = jwe;
+    let Jwe {
+        enabled,
+        jwe_secret_key,
+        jwt_secret_key,
+        leeway,
+        allow_non_expiring,
+        max_lifetime,
+        allowed_hosts: token_hosts,
+        tls_directory: _,
+        generator: Generator { enabled: generates, token: generator_token, per_minute: _ },
+    } = jwe;
+    // Without a list the host, which resolves names, decides where a token may lead; the guest needs one.
+    let token_hosts = match token_hosts.as_slice() {
+        [] => vec!["*".to_owned()],
+        patterns => patterns.iter().map(ToString::to_string).collect(),
+    };
     let mut hosts = allowed_hosts.clone();
     // A host that listens at a loopback address serves loopback names; a guest knows of no address.
     if housekey_core::transport::guard::is_loopback(address) {
@@ -102,6 +117,10 @@ fn server_section(server: &Server) -> Value {
             "leeway": leeway,
             "allow_non_expiring": allow_non_expiring,
             "max_lifetime": max_lifetime,
+            "allowed_hosts": token_hosts,
+            "generator": generates,
+            "generator_token": generator_token.as_ref().map_or("", |token| token.expose()),
+            "generator_rate": 0,
         },
         "max_body_bytes": max_body_bytes,
     })

@@ -253,13 +253,13 @@ fn operator_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clickhouse::{Endpoint, ReadLimits, Scheme};
+    use crate::clickhouse::{ChosenBy, Endpoint, ReadLimits, Scheme};
     use crate::secret::Secret;
 
     fn query() -> QueryRequest {
         QueryRequest {
             endpoint: Endpoint { scheme: Scheme::Http, host: "ch.local".to_owned(), port: 8123 },
-            operator_named: true,
+            chosen_by: ChosenBy::Operator,
             credential: password("ann", "pw"),
             run_as: RunAs::Login,
             database: None,

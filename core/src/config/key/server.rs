@@ -58,6 +58,19 @@ pub(super) static KEYS: &[Key] = &[
     key("server.jwe.max_lifetime", Kind::Seconds { min: 0, max: 3_153_600_000 }, "Seconds for which a token may still be valid when it comes; one that lasts longer is refused. 0 sets no limit.")
         .named("jwe-max-lifetime", "MCP_JWE_MAX_LIFETIME")
         .or("0"),
+    key("server.jwe.allowed_hosts", Kind::List, "ClickHouse servers that a token may name, each `host` or `host:port`; `*.example.com` stands for all names below, `*` for every host. Empty: on the native host a token may name any server, at the edge none. Loopback, link-local and cloud metadata addresses are reached only if listed by name, without a wildcard. The server of `clickhouse.host` and `clickhouse.port` may always be named.")
+        .named("jwe-allowed-hosts", "MCP_JWE_ALLOWED_HOSTS"),
+    key("server.jwe.tls_directory", Kind::Text, "Path of the folder below which the files of the claims `tls_ca_cert`, `tls_client_cert` and `tls_client_key` must lie. Unless it is given, tokens with such claims are refused.")
+        .named("jwe-tls-directory", "MCP_JWE_TLS_DIRECTORY")
+        .native(),
+    key("server.jwe.generator", Kind::Bool, "Whether `POST /jwe-token-generator` makes tokens.")
+        .named("jwe-generator", "MCP_JWE_GENERATOR")
+        .or("true"),
+    key("server.jwe.generator_token", Kind::Secret, "The bearer token that lets its holder have any token made by `/jwe-token-generator`. Without it, only tokens that carry a host, a username and a password of their own are made, and none while impersonation is on.")
+        .named("jwe-generator-token", "MCP_JWE_GENERATOR_TOKEN"),
+    key("server.jwe.generator_rate", Kind::Integer { min: 0, max: 1_000_000 }, "Requests to `/jwe-token-generator` that are answered in a minute; those with the right bearer token are counted apart. 0 sets no limit. A runtime that makes an instance for each request counts nothing: limit the rate in front of it.")
+        .named("jwe-generator-rate", "MCP_JWE_GENERATOR_RATE")
+        .or("60"),
     key("server.jwe.token_param", Kind::Text, "A relic in the peer's Helm chart that nothing there reads.")
         .or("token")
         .not_yet("altinity-mcp never read it either; remove it"),

@@ -1,0 +1,299 @@
+//! Which ClickHouse server a token may choose, and how TLS is spoken with it.
+
+use std::net::IpAddr;
+use std::num::NonZero;
+
+use crate::address::{canonical_host, needs_naming};
+use crate::clickhouse::{ClientFiles, Endpoint, Scheme, TokenServer, TokenTls};
+use crate::config::{Config, Covered, Host};
+use crate::jose::claims::Claims;
+
+/// Why a token may not choose this server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// The claim `host` is something else than a host.
+    #[error("the token's `host` is not a host name or an IP address")]
+    NotHost,
+    /// The operator has a list, or the runtime needs one, and this is not on it.
+    #[error("the token names a ClickHouse server that `server.jwe.allowed_hosts` does not list")]
+    NotAllowed,
+    /// This machine, a link-local or a metadata address.
+    #[error(
+        "the token names a loopback, link-local or metadata address, which `server.jwe.allowed_hosts` must list by name"
+    )]
+    NotNamed,
+    /// Settings of TLS without TLS would be silently ignored.
+    #[error("the token has settings of TLS, but its `tls_enabled` is not true")]
+    TlsOff,
+    /// The edge has no files and no say in how TLS is verified.
+    #[error("`{claim}` works on the native host only: at the edge the runtime speaks TLS")]
+    TlsAtEdge {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// The operator lends no files to tokens.
+    #[error("`{claim}` needs `server.jwe.tls_directory`, which is not set")]
+    NoDirectory {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// The path leads elsewhere.
+    #[error("`{claim}` is not a file below `server.jwe.tls_directory`")]
+    NotBelowDirectory {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// One half of a certificate.
+    #[error("`tls_client_cert` and `tls_client_key` go together")]
+    HalfCertificate,
+}
+
+/// Whether the claims choose a server rather than leave it to the operator.
+pub(super) fn is_made(claims: &Claims) -> bool {
+    claims.host.is_some()
+        || claims.port.is_some()
+        || claims.protocol.is_some()
+        || claims.tls_enabled.is_some()
+        || tls_claim(claims).is_some()
+}
+
+/// The server that the claims choose, if they may.
+pub(super) fn judge(
+    config: &Config,
+    host: Host,
+    claims: &Claims,
+) -> Result<(Endpoint, TokenServer), ChoiceError> {
+    let clickhouse = &config.clickhouse;
+    let tls = claims.tls_enabled.unwrap_or(clickhouse.tls.enabled);
+    let endpoint = Endpoint {
+        scheme: if tls { Scheme::Https } else { Scheme::Http },
+        host: claims.host.clone().unwrap_or_else(|| clickhouse.host.clone()),
+        port: claims.port.map_or(clickhouse.port, NonZero::get),
+    };
+    let any_address = judge_address(config, host, &endpoint)?;
+    let tls = judge_tls(config, host, claims)?;
+    // Brackets belong to URLs.
+    let bare = endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok((Endpoint { host: bare, ..endpoint }, TokenServer { any_address, tls }))
+}
+
+/// Whether any address of the host will do, because the operator has named it.
+fn judge_address(config: &Config, host: Host, endpoint: &Endpoint) -> Result<bool, ChoiceError> {
+    let name = canonical_host(&endpoint.host).ok_or(ChoiceError::NotHost)?;
+    // Every token reaches the configured server, so choosing it chooses nothing new.
+    let own = canonical_host(&config.clickhouse.host);
+    if own.as_ref() == Some(&name) && endpoint.port == config.clickhouse.port {
+        return Ok(true);
+    }
+    let patterns = &config.server.jwe.allowed_hosts;
+    let mut covered = patterns.iter().filter_map(|pattern| pattern.covers(&name, endpoint.port)).peekable();
+    match (covered.peek().is_some(), host) {
+        (true, Host::Native | Host::Edge) => {}
+        (false, Host::Native) if patterns.is_empty() => {}
+        (false, Host::Native | Host::Edge) => return Err(ChoiceError::NotAllowed),
+    }
+    if covered.any(|how| how == Covered::ByName) {
+        return Ok(true);
+    }
+    // Names are judged by the host that resolves them; these two are certain to lead home.
+    let local = name == "localhost" || name.ends_with(".localhost");
+    if local || name.parse::<IpAddr>().is_ok_and(needs_naming) {
+        return Err(ChoiceError::NotNamed);
+    }
+    Ok(false)
+}
+
+fn judge_tls(config: &Config, host: Host, claims: &Claims) -> Result<TokenTls, ChoiceError> {
+    let Some(claim) = tls_claim(claims) else { return Ok(TokenTls::default()) };
+    if host == Host::Edge {
+        return Err(ChoiceError::TlsAtEdge { claim });
+    }
+    if claims.tls_enabled != Some(true) {
+        return Err(ChoiceError::TlsOff);
+    }
+    let directory = config.server.jwe.tls_directory.as_deref();
+    let file = |claim: &'static str, path: &Option<String>| {
+        let Some(path) = path else { return Ok(None) };
+        let directory = directory.ok_or(ChoiceError::NoDirectory { claim })?;
+        below(directory, path).map(Some).ok_or(ChoiceError::NotBelowDirectory { claim })
+    };
+    let ca_cert = file("tls_ca_cert", &claims.tls_ca_cert)?;
+    let cert = file("tls_client_cert", &claims.tls_client_cert)?;
+    let key = file("tls_client_key", &claims.tls_client_key)?;
+    let client = match (cert, key) {
+        (Some(cert), Some(key)) => Some(ClientFiles { cert, key }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err(ChoiceError::HalfCertificate),
+    };
+    let insecure_skip_verify = claims.tls_insecure_skip_verify == Some(true);
+    Ok(TokenTls { ca_cert, client, insecure_skip_verify })
+}
+
+/// The first claim that asks for more of TLS than the runtime's own.
+fn tls_claim(claims: &Claims) -> Option<&'static str> {
+    [
+        ("tls_ca_cert", claims.tls_ca_cert.is_some()),
+        ("tls_client_cert", claims.tls_client_cert.is_some()),
+        ("tls_client_key", claims.tls_client_key.is_some()),
+        ("tls_insecure_skip_verify", claims.tls_insecure_skip_verify == Some(true)),
+    ]
+    .into_iter()
+    .find_map(|(claim, given)| given.then_some(claim))
+}
+
+/// The path relative to the directory: an absolute path must begin with it, and no part leads upwards.
+fn below(directory: &str, path: &str) -> Option<String> {
+    let parts = |path: &str| -> Option<Vec<String>> {
+        let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+        parts.map(|part| (part != ".." && !part.contains('\0')).then(|| part.to_owned())).collect()
+    };
+    let mut relative = parts(path)?;
+    if path.starts_with('/') {
+        let directory = parts(directory)?;
+        if !relative.starts_with(&directory) {
+            return None;
+        }
+        relative.drain(..directory.len());
+    }
+    (!relative.is_empty()).then(|| relative.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn files_lie_below_the_directory() {
+        for (path, wanted) in [
+            ("ca.pem", Some("ca.pem")),
+            ("tenants/a//./ca.pem", Some("tenants/a/ca.pem")),
+            ("/etc/housekey/tls/ca.pem", Some("ca.pem")),
+            ("/etc//housekey/./tls/x/ca.pem", Some("x/ca.pem")),
+            ("/etc/housekey/tls", None),
+            ("/etc/housekey/tlsx/ca.pem", None),
+            ("/etc/passwd", None),
+            ("../ca.pem", None),
+            ("a/../../ca.pem", None),
+            ("/etc/housekey/tls/../../shadow", None),
+            ("a\0b", None),
+            ("", None),
+            (".", None),
+        ] {
+            assert_eq!(below("/etc/housekey/tls/", path).as_deref(), wanted, "{path:?}");
+        }
+    }
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let environment =
+            [("MCP_TRANSPORT", "http"), ("CLICKHOUSE_HOST", "127.0.0.1"), ("CLICKHOUSE_PORT", "8123")];
+        let environment = environment.iter().chain(variables);
+        let environment =
+            environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { environment, ..Sources::default() };
+        load(Host::Native, &sources, &|_| Err(String::new())).unwrap().config
+    }
+
+    fn at(host: &str, port: u16) -> Claims {
+        Claims { host: Some(host.to_owned()), port: NonZero::new(port), ..Claims::default() }
+    }
+
+    #[test]
+    fn the_list_and_the_address_decide() {
+        use ChoiceError::{NotAllowed, NotHost, NotNamed};
+        for (list, host, port, native, edge) in [
+            ("", "db.example.com", 8123, Ok(false), Err(NotAllowed)),
+            ("", "10.1.2.3", 8123, Ok(false), Err(NotAllowed)),
+            ("", "127.0.0.1", 8123, Ok(true), Ok(true)),
+            ("", "127.0.0.1", 22, Err(NotNamed), Err(NotAllowed)),
+            ("", "localhost", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("", "x.localhost.", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("", "[::1]", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("", "::ffff:127.0.0.1", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("", "169.254.169.254", 80, Err(NotNamed), Err(NotAllowed)),
+            ("", "127.1", 22, Err(NotHost), Err(NotHost)),
+            ("", "2130706433", 22, Err(NotHost), Err(NotHost)),
+            ("", "a/b", 22, Err(NotHost), Err(NotHost)),
+            ("db.example.com", "db.example.com", 1, Ok(true), Ok(true)),
+            ("db.example.com", "DB.EXAMPLE.com.", 1, Ok(true), Ok(true)),
+            ("db.example.com", "evil.example.com", 1, Err(NotAllowed), Err(NotAllowed)),
+            ("db.example.com", "127.0.0.1", 8123, Ok(true), Ok(true)),
+            ("*.example.com", "db.example.com", 1, Ok(false), Ok(false)),
+            ("*.example.com,db.example.com", "db.example.com", 1, Ok(true), Ok(true)),
+            ("*", "db.example.com", 1, Ok(false), Ok(false)),
+            ("*", "169.254.169.254", 80, Err(NotNamed), Err(NotNamed)),
+            ("*,169.254.169.254", "169.254.169.254", 80, Ok(true), Ok(true)),
+            ("localhost:9000", "localhost", 9000, Ok(true), Ok(true)),
+            ("localhost:9000", "localhost", 22, Err(NotAllowed), Err(NotAllowed)),
+        ] {
+            let config = config(&[("MCP_JWE_ALLOWED_HOSTS", list)]);
+            for (runs_on, wanted) in [(Host::Native, native), (Host::Edge, edge)] {
+                let judged = judge(&config, runs_on, &at(host, port)).map(|(_, server)| server.any_address);
+                assert_eq!(judged, wanted, "{list:?} {host}:{port} {runs_on:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_a_choice_of_its_own() {
+        let claims = Claims { port: NonZero::new(22), ..Claims::default() };
+        assert!(is_made(&claims));
+        assert_eq!(judge(&config(&[]), Host::Native, &claims).unwrap_err(), ChoiceError::NotNamed);
+    }
+
+    #[test]
+    fn claims_of_tls_work_with_files_below_the_directory_only() {
+        let with = config(&[("MCP_JWE_TLS_DIRECTORY", "/etc/tls")]);
+        let without = config(&[]);
+        let base = || Claims { tls_enabled: Some(true), ..at("db.example.com", 8443) };
+        let ca = |path: &str| Claims { tls_ca_cert: Some(path.to_owned()), ..base() };
+        let skip = || Claims { tls_insecure_skip_verify: Some(true), ..base() };
+        let half = Claims { tls_client_cert: Some("a".into()), ..base() };
+        let pair = Claims { tls_client_key: Some("/etc/tls/b".into()), ..half.clone() };
+        let (ca_cert, skipped) = ("tls_ca_cert", "tls_insecure_skip_verify");
+        for (config, host, claims, wanted) in [
+            (
+                &with,
+                Host::Native,
+                ca("/etc/tls/x/ca.pem"),
+                Ok(TokenTls { ca_cert: Some("x/ca.pem".into()), ..TokenTls::default() }),
+            ),
+            (&with, Host::Native, ca("/etc/shadow"), Err(ChoiceError::NotBelowDirectory { claim: ca_cert })),
+            (
+                &with,
+                Host::Native,
+                ca("x/../../shadow"),
+                Err(ChoiceError::NotBelowDirectory { claim: ca_cert }),
+            ),
+            (&without, Host::Native, ca("ca.pem"), Err(ChoiceError::NoDirectory { claim: ca_cert })),
+            (
+                &without,
+                Host::Native,
+                skip(),
+                Ok(TokenTls { insecure_skip_verify: true, ..TokenTls::default() }),
+            ),
+            (&with, Host::Native, half, Err(ChoiceError::HalfCertificate)),
+            (
+                &with,
+                Host::Native,
+                pair,
+                Ok(TokenTls {
+                    client: Some(ClientFiles { cert: "a".into(), key: "b".into() }),
+                    ..TokenTls::default()
+                }),
+            ),
+            (&with, Host::Native, Claims { tls_enabled: None, ..ca("ca.pem") }, Err(ChoiceError::TlsOff)),
+            (&with, Host::Native, Claims { tls_enabled: Some(false), ..skip() }, Err(ChoiceError::TlsOff)),
+            (
+                &with,
+                Host::Edge,
+                Claims { host: None, port: None, ..skip() },
+                Err(ChoiceError::TlsAtEdge { claim: skipped }),
+            ),
+            (&without, Host::Native, base(), Ok(TokenTls::default())),
+        ] {
+            let judged = judge(config, host, &claims).map(|(_, server)| server.tls);
+            assert_eq!(judged, wanted, "{claims:?}");
+        }
+    }
+}
