@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::wildcard_enum_match_arm, reason = "a bench that cannot run may stop")]
 
 use std::hint::black_box;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{Admission, Flow, Inbound, Reply, Service, Step, admit, begin};
 use housekey_core::facts::Facts;
-use housekey_core::jose::claims::Claims;
+use housekey_core::jose::claims::{Claims, Protocol};
 use housekey_core::jose::token::{LifePolicy, TokenKeys, open, seal};
 use housekey_core::secret::Secret;
 use housekey_core::sql::{ReadOnlySql, Rules};
@@ -34,6 +35,29 @@ fn token(rng: &mut impl rand_core::CryptoRng) -> (TokenKeys, String) {
     };
     let token = seal(&keys, &claims, rng).expect("a token");
     (keys, token)
+}
+
+fn login_token(keys: &TokenKeys, rng: &mut impl rand_core::CryptoRng) -> String {
+    let claims = Claims {
+        host: Some("clickhouse.example.com".into()),
+        port: NonZero::new(8443),
+        database: Some("default".into()),
+        username: Some("alice".into()),
+        password: Some(Secret::from("a password of a usual length")),
+        protocol: Some(Protocol::Http),
+        limit: NonZero::new(1000),
+        tls_enabled: Some(true),
+        exp: Some(UnixTime::from_seconds(1_800_003_600)),
+        ..Claims::default()
+    };
+    seal(keys, &claims, rng).expect("a token")
+}
+
+fn json_serialised(token: &str) -> String {
+    let names = ["protected", "encrypted_key", "iv", "ciphertext", "tag"];
+    let members: Vec<_> =
+        names.iter().zip(token.split('.')).map(|(name, part)| format!("\"{name}\":\"{part}\"")).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 fn service() -> Arc<Service> {
@@ -84,9 +108,14 @@ fn exchange(service: &Arc<Service>, env: &mut Env<'_>, head: &http::request::Par
 fn engine(criterion: &mut Criterion) {
     let mut rng = rand::rng();
     let (keys, token) = token(&mut rng);
-    criterion.bench_function("open a token", |bench| {
-        bench.iter(|| open(&keys, black_box(&token), &LifePolicy::default(), NOW).expect("claims"));
-    });
+    // A signed token as altinity-mcp's tools make them, and the same one in the JSON serialisation.
+    let login = login_token(&keys, &mut rng);
+    let json = json_serialised(&login);
+    for (name, token) in [("open a token", &login), ("open a token in JSON", &json)] {
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| open(&keys, black_box(token), &LifePolicy::default(), NOW).expect("claims"));
+        });
+    }
 
     let service = service();
     let facts = Facts::default();

@@ -1,4 +1,4 @@
-//! Claims as they are written into a token: names sorted, absent claims left out.
+//! Claims as they are written, into a token or for a reader: names sorted, absent claims left out.
 
 use std::num::NonZero;
 
@@ -39,6 +39,15 @@ impl Claims {
             }
         }
         Ok(escaped)
+    }
+
+    /// The claims as indented JSON for people to read, with `***` for the password.
+    pub fn to_masked_json(&self) -> String {
+        let mut shown = Sorted::from(self);
+        if shown.password.is_some() {
+            shown.password = Some("***");
+        }
+        serde_json::to_string_pretty(&shown).unwrap_or_default()
     }
 }
 
@@ -167,6 +176,28 @@ mod tests {
         let claims = Claims::parse(json.as_bytes()).unwrap();
         assert_eq!(claims.to_json().unwrap().as_str(), json);
         assert!(format!("{claims:?}").contains("password: Some([secret])"));
+    }
+
+    #[test]
+    fn readers_see_all_but_the_password() {
+        let json =
+            br#"{"username":"u","password":"hunter2","exp":4102444800,"aud":["a","b"],"read_only":true}"#;
+        let masked = Claims::parse(json).unwrap().to_masked_json();
+        let lines: Vec<&str> = masked.lines().map(str::trim).collect();
+        let shown = [
+            "{",
+            r#""aud": ["#,
+            r#""a","#,
+            r#""b""#,
+            "],",
+            r#""exp": 4102444800,"#,
+            r#""password": "***","#,
+            r#""read_only": true,"#,
+            r#""username": "u""#,
+            "}",
+        ];
+        assert_eq!(lines, shown);
+        assert_eq!(Claims::default().to_masked_json(), "{}");
     }
 
     #[test]

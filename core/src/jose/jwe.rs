@@ -1,7 +1,7 @@
-//! JWE (RFC 7516) in compact serialisation, `A256KW` with `A256GCM` only.
+//! JWE (RFC 7516): `A256KW` with `A256GCM` only, in whatever form it is written.
 //!
-//! Deliberately absent: `zip` (RFC 7516 section 4.1.3) and the JSON serialisation (section 7.2); both are
-//! recognised and refused by name.
+//! Whether the integrity check of a wrapped key and the tag of a text fit is decided by `aes-kw` and `aes-gcm`, which
+//! compare in constant time; nothing here compares them.
 
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, Nonce, Tag};
 use aes_kw::KwAes256;
@@ -10,8 +10,11 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::base64url;
+use super::header::{self, Header};
+use super::inflate::inflate;
 pub use super::jwe_error::{JweError, Part};
-use super::members::{Members, MembersError, excerpt};
+pub use super::serialisation::Form;
+use super::serialisation::Serialised;
 use crate::secret::Secret;
 
 /// No token is longer, in bytes, white space included.
@@ -42,8 +45,14 @@ pub enum ContentType {
 pub struct Opened {
     /// The header's `cty`, if it has one.
     pub content_type: Option<String>,
-    /// The plaintext.
+    /// The plaintext, no longer compressed.
     pub plaintext: Secret<Vec<u8>>,
+    /// Whether it was compressed.
+    pub compressed: bool,
+    /// How the token was written.
+    pub form: Form,
+    /// Which of the keys opened it, counted from 0.
+    pub key: usize,
 }
 
 impl WrappingKey {
@@ -52,7 +61,12 @@ impl WrappingKey {
         Self(Secret::new(Sha256::digest(phrase).into()))
     }
 
-    fn cipher(&self) -> KwAes256 {
+    #[cfg(test)]
+    pub(super) const fn of_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(Secret::new(bytes))
+    }
+
+    pub(super) fn cipher(&self) -> KwAes256 {
         KwAes256::new(self.0.expose().into())
     }
 }
@@ -75,17 +89,28 @@ pub fn open(keys: &[WrappingKey], token: &str) -> Result<Opened, JweError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(JweError::TooLong);
     }
-    let token: Zeroizing<String> =
-        Zeroizing::new(token.chars().filter(|c| !c.is_ascii_whitespace()).collect());
-    let [header, wrapped, iv, ciphertext, tag] = parts(&token)?;
-    let content_type = read_header(&decode(Part::Header, header)?)?;
-    let wrapped: [u8; WRAPPED_KEY_BYTES] = exact(Part::EncryptedKey, wrapped)?;
-    let iv: [u8; IV_BYTES] = exact(Part::InitializationVector, iv)?;
-    let tag: [u8; TAG_BYTES] = exact(Part::Tag, tag)?;
-    let ciphertext = decode(Part::Ciphertext, ciphertext)?;
-    for key in keys {
-        if let Some(plaintext) = key.decrypt(&wrapped, iv, header, &ciphertext, tag) {
-            return Ok(Opened { content_type, plaintext });
+    let mut compacted = Zeroizing::new(String::new());
+    let token = if token.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        compacted.reserve_exact(token.len());
+        token.split_ascii_whitespace().for_each(|word| compacted.push_str(word));
+        compacted.as_str()
+    } else {
+        token
+    };
+    let parts = Serialised::parse(token)?;
+    let protected = parts.protected.map(|text| decode(Part::Header, text)).transpose()?;
+    let Header { content_type, compressed } =
+        header::read(protected.as_ref().map(|it| it.as_slice()), parts.unprotected)?;
+    let wrapped: [u8; WRAPPED_KEY_BYTES] = exact(Part::EncryptedKey, parts.encrypted_key)?;
+    let iv: [u8; IV_BYTES] = exact(Part::InitializationVector, parts.iv)?;
+    let tag: [u8; TAG_BYTES] = exact(Part::Tag, parts.tag)?;
+    let ciphertext = decode(Part::Ciphertext, parts.ciphertext)?;
+    parts.aad.map(|aad| decode(Part::AdditionalData, aad)).transpose()?;
+    let additional = parts.additional_data();
+    for (key, wrapping) in keys.iter().enumerate() {
+        if let Some(plaintext) = wrapping.decrypt(&wrapped, iv, additional.as_bytes(), &ciphertext, tag) {
+            let plaintext = if compressed { inflate(plaintext.expose())? } else { plaintext };
+            return Ok(Opened { content_type, plaintext, compressed, form: parts.form, key });
         }
     }
     Err(JweError::Undecryptable)
@@ -119,7 +144,8 @@ pub(super) fn seal_with(
     seal_under(&header, key, plaintext, content_key, iv)
 }
 
-fn seal_under(
+/// As [`seal_with`], under any header.
+pub(super) fn seal_under(
     header: &str,
     key: &WrappingKey,
     plaintext: &[u8],
@@ -127,24 +153,35 @@ fn seal_under(
     iv: [u8; IV_BYTES],
 ) -> Result<String, JweError> {
     let header = base64url::encode(header.as_bytes());
-    let mut wrapped = [0; WRAPPED_KEY_BYTES];
-    key.cipher().wrap_key(content_key, &mut wrapped).map_err(|_| JweError::Unencryptable)?;
-    let mut buffer = Zeroizing::new(plaintext.to_vec());
-    let tag = Aes256Gcm::new(content_key.into())
-        .encrypt_inout_detached(&Nonce::from(iv), header.as_bytes(), buffer.as_mut_slice().into())
-        .map_err(|_| JweError::Unencryptable)?;
-    let parts = [wrapped.as_slice(), &iv, &buffer, &tag].map(base64url::encode);
+    let parts = key.encrypt(header.as_bytes(), plaintext, content_key, iv)?;
     let token = format!("{header}.{}", parts.join("."));
     if token.len() > MAX_TOKEN_BYTES { Err(JweError::TooLong) } else { Ok(token) }
 }
 
 impl WrappingKey {
+    /// The encrypted key, the vector, the ciphertext and the tag (RFC 7516 section 5.1 steps 5 to 15).
+    pub(super) fn encrypt(
+        &self,
+        additional_data: &[u8],
+        plaintext: &[u8],
+        content_key: &[u8; KEY_BYTES],
+        iv: [u8; IV_BYTES],
+    ) -> Result<[String; 4], JweError> {
+        let mut wrapped = [0; WRAPPED_KEY_BYTES];
+        self.cipher().wrap_key(content_key, &mut wrapped).map_err(|_| JweError::Unencryptable)?;
+        let mut buffer = Zeroizing::new(plaintext.to_vec());
+        let tag = Aes256Gcm::new(content_key.into())
+            .encrypt_inout_detached(&Nonce::from(iv), additional_data, buffer.as_mut_slice().into())
+            .map_err(|_| JweError::Unencryptable)?;
+        Ok([wrapped.as_slice(), &iv, &buffer, &tag].map(base64url::encode))
+    }
+
     /// RFC 7516 section 5.2 steps 10 and 16. Which of the two failed is not told.
-    fn decrypt(
+    pub(super) fn decrypt(
         &self,
         wrapped: &[u8; WRAPPED_KEY_BYTES],
         iv: [u8; IV_BYTES],
-        header: &str,
+        additional_data: &[u8],
         ciphertext: &[u8],
         tag: [u8; TAG_BYTES],
     ) -> Option<Secret<Vec<u8>>> {
@@ -154,30 +191,13 @@ impl WrappingKey {
         Aes256Gcm::new((&*content_key).into())
             .decrypt_inout_detached(
                 &Nonce::from(iv),
-                header.as_bytes(),
+                additional_data,
                 buffer.as_mut_slice().into(),
                 &Tag::from(tag),
             )
             .ok()?;
         Some(Secret::new(std::mem::take(&mut *buffer)))
     }
-}
-
-fn parts(token: &str) -> Result<[&str; 5], JweError> {
-    match token.as_bytes().first() {
-        None => return Err(JweError::Empty),
-        Some(b'{') => return Err(JweError::JsonSerialisation),
-        Some(_) => {}
-    }
-    let mut parts = [""; 5];
-    let mut found = 0;
-    for part in token.split('.') {
-        if let Some(place) = parts.get_mut(found) {
-            *place = part;
-        }
-        found += 1;
-    }
-    if found == parts.len() { Ok(parts) } else { Err(JweError::Parts { found }) }
 }
 
 fn decode(part: Part, text: &str) -> Result<Zeroizing<Vec<u8>>, JweError> {
@@ -189,141 +209,6 @@ fn exact<const N: usize>(part: Part, text: &str) -> Result<[u8; N], JweError> {
     bytes.as_slice().try_into().map_err(|_| JweError::Length { part, found: bytes.len() })
 }
 
-/// Checks the protected header and returns its `cty`. Other members are ignored (RFC 7516 section 4).
-fn read_header(header: &[u8]) -> Result<Option<String>, JweError> {
-    let members = Members::parse(header).map_err(|error| match error {
-        MembersError::NotObject => JweError::Header,
-        MembersError::Duplicate(name) => JweError::DuplicateHeader { name },
-    })?;
-    let text = |name| {
-        let parsed: Option<Result<String, _>> = members.value(name).map(serde_json::from_str);
-        parsed.transpose().map_err(|_| JweError::Header)
-    };
-    if members.value("crit").is_some() {
-        return Err(JweError::Critical);
-    }
-    let algorithm = text("alg")?.ok_or(JweError::Header)?;
-    if algorithm != "A256KW" {
-        return Err(JweError::Algorithm { found: excerpt(&algorithm) });
-    }
-    let encryption = text("enc")?.ok_or(JweError::Header)?;
-    if encryption != "A256GCM" {
-        return Err(JweError::Encryption { found: excerpt(&encryption) });
-    }
-    if members.value("zip").is_some() {
-        return Err(JweError::Compressed);
-    }
-    text("cty")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONTENT_KEY: [u8; KEY_BYTES] = [7; KEY_BYTES];
-    const IV: [u8; IV_BYTES] = [9; IV_BYTES];
-
-    fn sealed(header: &str) -> String {
-        seal_under(header, &WrappingKey::derive("phrase"), b"plain", &CONTENT_KEY, IV).unwrap()
-    }
-
-    fn opened(token: &str) -> Result<(Option<String>, Vec<u8>), JweError> {
-        let opened = open(&[WrappingKey::derive("other"), WrappingKey::derive("phrase")], token)?;
-        Ok((opened.content_type, opened.plaintext.expose().clone()))
-    }
-
-    #[test]
-    fn rfc_3394_section_4_6_wraps_256_bits_with_256_bits() {
-        let key = WrappingKey(Secret::new(std::array::from_fn(|i| i as u8)));
-        let data: [u8; 32] = std::array::from_fn(|i| if i < 16 { (i as u8) * 0x11 } else { (i as u8) - 16 });
-        let expected = "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21";
-        let mut wrapped = [0; WRAPPED_KEY_BYTES];
-        key.cipher().wrap_key(&data, &mut wrapped).unwrap();
-        assert_eq!(wrapped.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected);
-        let mut unwrapped = [0; KEY_BYTES];
-        key.cipher().unwrap_key(&wrapped, &mut unwrapped).unwrap();
-        assert_eq!(unwrapped, data);
-    }
-
-    #[test]
-    fn any_order_of_members_and_unknown_ones_are_accepted() {
-        for (header, content_type) in [
-            (r#"{"alg":"A256KW","enc":"A256GCM"}"#, None),
-            (r#"{ "enc" : "A256GCM", "x":{"crit":[1]}, "typ":7, "kid":null, "alg":"\u0041256KW" }"#, None),
-            (r#"{"cty":"json","enc":"A256GCM","alg":"A256KW"}"#, Some("json".to_owned())),
-        ] {
-            assert_eq!(opened(&sealed(header)), Ok((content_type, b"plain".to_vec())), "{header}");
-        }
-    }
-
-    #[test]
-    fn headers_outside_the_profile_are_refused() {
-        let algorithm = |found: &str| JweError::Algorithm { found: found.to_owned() };
-        let encryption = |found: &str| JweError::Encryption { found: found.to_owned() };
-        for (header, error) in [
-            (r#"{"alg":"dir","enc":"A256GCM"}"#, algorithm("dir")),
-            (r#"{"alg":"none","enc":"A256GCM"}"#, algorithm("none")),
-            (r#"{"alg":"a256kw","enc":"A256GCM"}"#, algorithm("a256kw")),
-            (r#"{"alg":"A256GCMKW","enc":"A256GCM"}"#, algorithm("A256GCMKW")),
-            (r#"{"alg":"RSA1_5","enc":"A256GCM"}"#, algorithm("RSA1_5")),
-            (r#"{"alg":"A256KW","enc":"A128GCM"}"#, encryption("A128GCM")),
-            (r#"{"alg":"A256KW","enc":"A256CBC-HS512"}"#, encryption("A256CBC-HS512")),
-            (r#"{"alg":"A256KW"}"#, JweError::Header),
-            (r#"{"enc":"A256GCM"}"#, JweError::Header),
-            (r#"{"alg":["A256KW"],"enc":"A256GCM"}"#, JweError::Header),
-            (r#"{"alg":"A256KW","enc":"A256GCM","cty":1}"#, JweError::Header),
-            (r#"{"alg":"A256KW","enc":"A256GCM"} x"#, JweError::Header),
-            ("", JweError::Header),
-            (r#"{"alg":"A256KW","enc":"A256GCM","crit":["exp"],"exp":1}"#, JweError::Critical),
-            (r#"{"alg":"A256KW","enc":"A256GCM","crit":null}"#, JweError::Critical),
-            (r#"{"alg":"A256KW","enc":"A256GCM","zip":"DEF"}"#, JweError::Compressed),
-            (
-                r#"{"alg":"A256KW","enc":"A256GCM","enc":"A256GCM"}"#,
-                JweError::DuplicateHeader { name: "enc".to_owned() },
-            ),
-        ] {
-            assert_eq!(opened(&sealed(header)), Err(error), "{header}");
-        }
-    }
-
-    #[test]
-    fn parts_have_their_exact_lengths() {
-        let token = sealed(r#"{"alg":"A256KW","enc":"A256GCM"}"#);
-        let with = |index: usize, bytes: &[u8]| {
-            let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
-            parts[index] = base64url::encode(bytes);
-            opened(&parts.join("."))
-        };
-        for (index, part, length) in [
-            (1, Part::EncryptedKey, WRAPPED_KEY_BYTES),
-            (2, Part::InitializationVector, IV_BYTES),
-            (4, Part::Tag, TAG_BYTES),
-        ] {
-            for found in (0..80).filter(|found| *found != length) {
-                assert_eq!(with(index, &vec![0; found]), Err(JweError::Length { part, found }));
-            }
-        }
-        assert_eq!(with(3, b""), Err(JweError::Undecryptable));
-    }
-
-    #[test]
-    fn shapes_other_than_five_parts_are_refused() {
-        for (text, error) in [
-            ("", JweError::Empty),
-            (" \t\r\n", JweError::Empty),
-            ("{\"protected\":\"\"}", JweError::JsonSerialisation),
-            ("abc", JweError::Parts { found: 1 }),
-            ("a.b.c", JweError::Parts { found: 3 }),
-            ("a.b.c.d.e.f", JweError::Parts { found: 6 }),
-            ("e30=.b.c.d.e", JweError::Base64url { part: Part::Header }),
-            ("....", JweError::Header),
-        ] {
-            assert_eq!(opened(text).err(), Some(error), "{text}");
-        }
-        assert_eq!(opened(&"A".repeat(MAX_TOKEN_BYTES + 1)), Err(JweError::TooLong));
-        assert_eq!(opened(&".".repeat(MAX_TOKEN_BYTES)), Err(JweError::Parts { found: MAX_TOKEN_BYTES + 1 }));
-        let long = vec![b' '; MAX_TOKEN_BYTES];
-        let sealed = seal_with(&WrappingKey::derive("p"), ContentType::Json, &long, &CONTENT_KEY, IV);
-        assert_eq!(sealed, Err(JweError::TooLong));
-    }
-}
+#[path = "jwe_tests.rs"]
+mod tests;

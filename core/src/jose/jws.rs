@@ -53,6 +53,11 @@ impl SigningKey {
         Self(Secret::new(Sha256::digest(phrase).to_vec()))
     }
 
+    #[cfg(test)]
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Secret::new(bytes.to_vec()))
+    }
+
     /// HMAC with SHA-256 (RFC 7518 section 3.2), ready to take the signing input.
     fn mac(&self) -> Option<Hmac<Sha256>> {
         Hmac::new_from_slice(self.0.expose()).ok()
@@ -67,8 +72,18 @@ pub fn is_compact(bytes: &[u8]) -> bool {
     text.split('.').count() == 3 && text.split('.').all(base64url::is_alphabet)
 }
 
-/// The payload of `text`, if one of `keys` verifies it in constant time (RFC 7515 section 5.2).
-pub fn verify(keys: &[SigningKey], text: &str) -> Result<Zeroizing<Vec<u8>>, JwsError> {
+/// What a signed text says, and who signed it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The payload.
+    pub payload: Zeroizing<Vec<u8>>,
+    /// Which of the keys verified it, counted from 0.
+    pub key: usize,
+}
+
+/// The payload of `text`, if one of `keys` verifies it (RFC 7515 section 5.2). The signature is compared by `hmac`, in
+/// constant time.
+pub fn verify(keys: &[SigningKey], text: &str) -> Result<Verified, JwsError> {
     let mut parts = text.split('.');
     let (Some(header), Some(payload), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -77,11 +92,11 @@ pub fn verify(keys: &[SigningKey], text: &str) -> Result<Zeroizing<Vec<u8>>, Jws
     };
     check_header(&decode(header)?)?;
     let (claimed, payload_bytes) = (decode(signature)?, decode(payload)?);
-    for key in keys {
-        let Some(mac) = key.mac() else { continue };
+    for (key, signing) in keys.iter().enumerate() {
+        let Some(mac) = signing.mac() else { continue };
         let mac = mac.chain_update(header).chain_update(".").chain_update(payload);
         if mac.verify_slice(&claimed).is_ok() {
-            return Ok(payload_bytes);
+            return Ok(Verified { payload: payload_bytes, key });
         }
     }
     Err(JwsError::Signature)
@@ -94,6 +109,13 @@ pub fn sign(key: &SigningKey, payload: &[u8]) -> Result<Zeroizing<String>, JwsEr
     let mac = mac.chain_update(HEADER).chain_update(".").chain_update(payload.as_bytes());
     let signature = base64url::encode(&mac.finalize().into_bytes());
     Ok(Zeroizing::new(format!("{HEADER}.{}.{signature}", payload.as_str())))
+}
+
+/// Signs a text of header and payload as they are, also those that are refused when read.
+#[cfg(test)]
+pub(super) fn sign_input(key: &SigningKey, input: &str) -> String {
+    let mac = key.mac().unwrap().chain_update(input).finalize().into_bytes();
+    format!("{input}.{}", base64url::encode(&mac))
 }
 
 fn decode(part: &str) -> Result<Zeroizing<Vec<u8>>, JwsError> {
@@ -128,13 +150,14 @@ mod tests {
         dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     fn a1_key() -> SigningKey {
-        SigningKey(Secret::new(base64url::decode(A1_KEY).unwrap().to_vec()))
+        SigningKey::of_bytes(&base64url::decode(A1_KEY).unwrap())
     }
 
     #[test]
     fn rfc_7515_appendix_a_1() {
-        let payload = verify(&[SigningKey::derive("other"), a1_key()], A1).unwrap();
-        assert!(payload.starts_with(b"{\"iss\":\"joe\",\r\n"));
+        let verified = verify(&[SigningKey::derive("other"), a1_key()], A1).unwrap();
+        assert!(verified.payload.starts_with(b"{\"iss\":\"joe\",\r\n"));
+        assert_eq!(verified.key, 1);
         assert_eq!(verify(&[SigningKey::derive("other")], A1), Err(JwsError::Signature));
         assert_eq!(verify(&[], A1), Err(JwsError::Signature));
     }
@@ -144,7 +167,7 @@ mod tests {
         let key = SigningKey::derive("phrase");
         let signed = sign(&key, b"{}").unwrap();
         assert!(is_compact(signed.as_bytes()));
-        assert_eq!(verify(&[key], &signed).unwrap().as_slice(), b"{}");
+        assert_eq!(verify(&[key], &signed).unwrap().payload.as_slice(), b"{}");
     }
 
     #[test]
@@ -166,8 +189,7 @@ mod tests {
         for (header, error) in table {
             // Signed properly, so that only the header can be the reason.
             let input = format!("{}.e30", base64url::encode(header.as_bytes()));
-            let mac = key.mac().unwrap().chain_update(&input).finalize().into_bytes();
-            let text = format!("{input}.{}", base64url::encode(&mac));
+            let text = sign_input(&key, &input);
             assert_eq!(verify(std::slice::from_ref(&key), &text), Err(error), "{header}");
         }
     }

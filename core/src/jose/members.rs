@@ -8,11 +8,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Names and raw values, sorted by name; both borrow as far as they can, so that secrets are not copied about.
-pub(super) struct Members<'a>(BTreeMap<String, &'a RawValue>);
+#[derive(Default)]
+pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 /// Why a text is not a usable JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum MembersError {
+pub(crate) enum MembersError {
     /// It is not UTF-8, not JSON, or not an object.
     NotObject,
     /// The name, cut to a bounded length, occurs more than once.
@@ -22,7 +23,7 @@ pub(super) enum MembersError {
 impl<'a> Members<'a> {
     /// Parses one object. Header and claim names must be unique (RFC 7515 section 4, RFC 7519 section 4); of the two
     /// courses that these leave open, refusing is the one under which all readers of a token agree.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, MembersError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, MembersError> {
         let text = str::from_utf8(bytes).map_err(|_| MembersError::NotObject)?;
         let unchecked: Unchecked<'a> = serde_json::from_str(text).map_err(|_| MembersError::NotObject)?;
         match unchecked.repeated {
@@ -32,18 +33,18 @@ impl<'a> Members<'a> {
     }
 
     /// The raw value of one member.
-    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.get(name).map(|raw| raw.get())
     }
 
     /// All members in the order of their names.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, raw)| (name.as_str(), raw.get()))
     }
 }
 
 /// At most the first 64 characters of a text that a stranger chose, for use in an error.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
 }
 

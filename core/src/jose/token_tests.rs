@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::super::base64url;
+use super::super::claims::ClaimError;
 use super::super::fuzzing::FixedBytes;
+use super::super::jwe::JweError;
+use super::super::jws::JwsError;
 use super::*;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -208,19 +211,55 @@ fn a_signature_is_neither_skipped_nor_ignored() {
 }
 
 #[test]
-fn the_case_of_the_content_type_counts() {
-    let content = |content_type: Option<&str>, plaintext: String| Opened {
-        content_type: content_type.map(str::to_owned),
-        plaintext: Secret::new(plaintext.into_bytes()),
+fn only_the_content_counts_unless_plain_json_is_announced() {
+    let json = r#"{"username":"u","exp":4102444800}"#;
+    let key = WrappingKey::derive(SECRETS.0);
+    let sealed = |cty: &str, plaintext: &str| {
+        let header = format!(r#"{{"alg":"A256KW","enc":"A256GCM"{cty}}}"#);
+        jwe::seal_under(&header, &key, plaintext.as_bytes(), &[1; 32], [2; 12]).unwrap()
     };
-    for cty in ["jwt", "json", "application/json", "JWT ", ""] {
-        let nested = content(Some(cty), vector("inner_jws"));
-        assert_eq!(signed(&signing(), &nested), Err(TokenError::Unsigned), "{cty}");
-        let json = content(Some(cty), "{}".to_owned());
-        assert_eq!(unsigned(&json), Err(TokenError::ContentType), "{cty}");
+    let forged = jws::sign(&SigningKey::derive("other"), json.as_bytes()).unwrap();
+    for cty in ["", "JWT", "jwt", "json", "application/jwt", "application/json", "JWT ", "x"] {
+        let cty = if cty.is_empty() { String::new() } else { format!(r#","cty":"{cty}""#) };
+        let nested = sealed(&cty, &vector("inner_jws"));
+        assert_eq!(opened(&signing(), &nested), Ok(vector_claims()), "{cty}");
+        assert_eq!(opened(&plain(), &nested), Err(TokenError::Unverifiable), "{cty}");
+        let bare = sealed(&cty, json);
+        assert_eq!(opened(&signing(), &bare), Err(TokenError::Unsigned), "{cty}");
+        assert_eq!(opened(&plain(), &bare).unwrap().username.as_deref(), Some("u"), "{cty}");
+        let signature = Err(TokenError::Signature(JwsError::Signature));
+        assert_eq!(opened(&signing(), &sealed(&cty, &forged)), signature, "{cty}");
     }
-    assert_eq!(signed(&signing(), &content(None, vector("inner_jws"))), Ok(vector_claims()));
-    assert_eq!(unsigned(&content(None, "{}".to_owned())), Ok(Claims::default()));
+}
+
+#[test]
+fn a_key_id_selects_nothing() {
+    let both = keys(&["new", SECRETS.0], &["newer", SECRETS.1]);
+    let header = base64url::encode(br#"{"alg":"HS256","kid":"1"}"#);
+    let input = format!("{header}.{}", base64url::encode(br#"{"exp":4102444800}"#));
+    let inner = jws::sign_input(&SigningKey::derive(SECRETS.1), &input);
+    for kid in ["null", "1", "\"2\"", "\"new\"", "[\"new\"]"] {
+        let header = format!(r#"{{"alg":"A256KW","enc":"A256GCM","kid":{kid}}}"#);
+        for (phrase, wrapping_key) in [("new", 1), (SECRETS.0, 2)] {
+            let key = WrappingKey::derive(phrase);
+            let token = jwe::seal_under(&header, &key, inner.as_bytes(), &[1; 32], [2; 12]).unwrap();
+            let read = read(&both, &token).unwrap();
+            assert_eq!((read.wrapping_key, read.signing_key), (wrapping_key, Some(2)), "{kid}");
+        }
+    }
+}
+
+#[test]
+fn reading_leaves_dates_alone() {
+    let claims = Claims { exp: Some(UnixTime::from_seconds(1)), ..vector_claims() };
+    for (keys, signing_key) in [(signing(), Some(1)), (plain(), None)] {
+        let token = seal(&keys, &claims, &mut FixedBytes(5)).unwrap();
+        let claims = claims.clone();
+        let expected = Read { claims, form: Form::Compact, compressed: false, wrapping_key: 1, signing_key };
+        assert_eq!(read(&keys, &token), Ok(expected));
+        let expired = Err(TokenError::Expired { exp: UnixTime::from_seconds(1) });
+        assert_eq!(opened(&keys, &token), expired);
+    }
 }
 
 #[test]
@@ -285,7 +324,11 @@ fn dates_are_enforced() {
         // The rest of a second does not count.
         let now = UnixTime::from_millis(NOW.millis() + 999);
         let opened = open(&signing(), &token, &policy, now);
-        assert_eq!(opened.err().map(|it| it.public_reason()), reason, "{exp:?} {nbf:?} {iat:?} {policy:?}");
+        assert_eq!(
+            opened.err().map(|it| it.public_reason()).as_deref(),
+            reason,
+            "{exp:?} {nbf:?} {iat:?} {policy:?}"
+        );
     }
 }
 
