@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::failure::{Failure, Refusal, disclose};
+use super::generator::{MAX_BODY, MintRight};
 use super::health;
 use super::route::Route;
 use super::service::Service;
 use crate::env::Env;
-use crate::identity::{Caller, find_bearer};
+use crate::identity::{Caller, Order, find_bearer};
 use crate::jose::token::open;
+use crate::secret::Secret;
 use crate::transport::headers::{check_head, takes_events};
 use crate::transport::sse;
 
@@ -35,16 +38,28 @@ pub struct Admitted {
     pub(super) service: Arc<Service>,
     pub(super) route: Route,
     pub(super) headers: HeaderMap,
-    pub(super) caller: Caller,
+    pub(super) purpose: Purpose,
     pub(super) origin: Option<String>,
+}
+
+/// What a head has proved, and so what its body may ask for.
+pub(super) enum Purpose {
+    /// MCP as this caller.
+    Mcp(Caller),
+    /// A look at ClickHouse with the configured login.
+    Health(Caller),
+    /// A token.
+    Mint(MintRight),
 }
 
 impl Admitted {
     /// The most bytes that a host reads of the body before it gives up with [`Admitted::too_large`].
     pub fn max_body(&self) -> usize {
-        match self.route {
-            Route::Mcp { .. } => self.service.config.server.max_body_bytes,
-            Route::Live | Route::Health => 0,
+        let configured = self.service.config.server.max_body_bytes;
+        match self.purpose {
+            Purpose::Mcp(_) => configured,
+            Purpose::Mint(_) => configured.min(MAX_BODY),
+            Purpose::Health(_) => 0,
         }
     }
 
@@ -53,14 +68,17 @@ impl Admitted {
         &self.route
     }
 
-    /// Whom the caller's token names, for logs.
+    /// Whom the caller's token names, or who has a token made, for logs.
     pub fn subject(&self) -> Option<&str> {
-        self.caller.access.subject.as_deref()
+        match &self.purpose {
+            Purpose::Mcp(caller) | Purpose::Health(caller) => caller.access.subject.as_deref(),
+            Purpose::Mint(right) => Some(right.holder()),
+        }
     }
 
     /// The head of the event stream that carries messages before the reply, for a client that takes one.
     pub fn stream_head(&self) -> Option<Response<()>> {
-        if !matches!(self.route, Route::Mcp { .. }) || !takes_events(&self.headers) {
+        if !matches!(self.purpose, Purpose::Mcp(_)) || !takes_events(&self.headers) {
             return None;
         }
         let mut head = sse::head();
@@ -87,11 +105,11 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
     }
     match judge(env, service, head) {
         Ok(Judged::Alive) => Admission::Answer(health::alive(env.now, origin.as_deref())),
-        Ok(Judged::Read(route, caller)) => Admission::Read(Admitted {
+        Ok(Judged::Read(route, purpose)) => Admission::Read(Admitted {
             service: Arc::clone(service),
             route,
             headers: head.headers.clone(),
-            caller,
+            purpose,
             origin,
         }),
         Err(failure) => Admission::Answer(failure_answer(&failure, origin.as_deref())),
@@ -100,7 +118,7 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
 
 enum Judged {
     Alive,
-    Read(Route, Caller),
+    Read(Route, Purpose),
 }
 
 /// The order of MCP 2026-07-28's transports: path and method, authentication, then types and length.
@@ -109,18 +127,22 @@ fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judg
     let is_get = head.method == Method::GET;
     match &route {
         Route::Live if is_get => Ok(Judged::Alive),
-        Route::Health if is_get => Ok(Judged::Read(route, service.static_caller())),
+        Route::Health if is_get => Ok(Judged::Read(route, Purpose::Health(service.static_caller()))),
         Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }),
         Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }),
         Route::Mcp { token } => {
-            let caller = authenticate(
-                env,
-                service,
-                &head.headers,
-                token.as_ref().map(|token| token.expose().as_str()),
-            )?;
+            let caller = authenticate(env, service, &head.headers, token.as_ref(), Order::Mcp)?;
             check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
-            Ok(Judged::Read(route, caller))
+            Ok(Judged::Read(route, Purpose::Mcp(caller)))
+        }
+        // What is not there is told to those alone who might use it.
+        Route::OpenApi { token } => {
+            authenticate(env, service, &head.headers, Some(token), Order::OpenApi)?;
+            Err(Failure::NoRest)
+        }
+        Route::Generator => {
+            let right = service.generator.judge(env.now, head)?;
+            Ok(Judged::Read(route, Purpose::Mint(right)))
         }
     }
 }
@@ -129,10 +151,12 @@ fn authenticate(
     env: &mut Env<'_>,
     service: &Service,
     headers: &HeaderMap,
-    path_token: Option<&str>,
+    path_token: Option<&Secret<String>>,
+    order: Order,
 ) -> Result<Caller, Failure> {
     let Some(keys) = &service.keys else { return Ok(service.static_caller()) };
-    let token = find_bearer(headers, path_token).map_err(Failure::Bearer)?;
+    let path_token = path_token.map(|token| token.expose().as_str());
+    let token = find_bearer(headers, path_token, order).map_err(Failure::Bearer)?;
     let claims = open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?;
     service.policy.caller(&service.config, &claims).map_err(Failure::Policy)
 }
@@ -159,7 +183,7 @@ fn allow_origin(headers: &mut HeaderMap, origin: Option<&str>) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
         headers.insert("access-control-allow-origin", origin);
-        let exposed = HeaderValue::from_static("mcp-session-id, www-authenticate");
+        let exposed = HeaderValue::from_static("mcp-session-id, www-authenticate, retry-after");
         headers.insert("access-control-expose-headers", exposed);
     }
 }
@@ -180,6 +204,9 @@ pub(super) fn failure_answer(failure: &Failure, origin: Option<&str>) -> Respons
     }
     if let Some(allow) = disclosure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(seconds) = disclosure.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     allow_origin(headers, origin);
     answer

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::admit::{Admitted, failure_answer};
+use super::admit::{Admitted, Purpose, failure_answer, json_answer};
 use super::dispatch::{Era, dispatch};
 use super::failure::{Failure, disclose};
+use super::generator::mint;
 use super::health;
-use super::route::Route;
 use super::running::{Next, Scene, Surface};
 use super::service::Service;
 use super::step::{Reply, Step};
@@ -83,17 +83,25 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     if body.len() > admitted.max_body() {
         return Next::Step(Step::Done(Reply::Http(admitted.too_large())));
     }
-    let Admitted { service, route, headers, caller, origin } = admitted;
-    let scene = Scene {
-        service,
+    let Admitted { service, route: _, headers, purpose, origin } = admitted;
+    let scene = |caller, origin| Scene {
+        service: Arc::clone(&service),
         caller,
         surface: Surface::Http { origin, takes_events: takes_events(&headers) },
         batch: None,
     };
-    match route {
-        Route::Mcp { .. } => {}
-        Route::Health | Route::Live => return health::check(env, scene),
-    }
+    let scene = match purpose {
+        Purpose::Mcp(caller) => scene(caller, origin),
+        Purpose::Health(caller) => return health::check(env, scene(caller, origin)),
+        Purpose::Mint(right) => {
+            let origin = origin.as_deref();
+            let answer = match mint(env, &service, &right, body) {
+                Ok(token) => json_answer(200, Some(json!({ "token": token }).to_string()), origin),
+                Err(error) => failure_answer(&Failure::Generator(error), origin),
+            };
+            return Next::Step(Step::Done(Reply::Http(answer)));
+        }
+    };
     let value = match parse(body) {
         Ok(value) => value,
         Err(failure) => return refuse(scene, &failure, None, None),

@@ -71,7 +71,7 @@ fn list_tools(scene: Scene, id: &RequestId, params: &Params, revision: Revision)
         let failure = Failure::Params("the cursor is not one of this server's".into());
         return refuse(scene, &failure, Some(id), Some(revision));
     }
-    let result = list_result(scene.service.tools.definitions(), revision);
+    let result = list_result(scene.service.tools.definitions(&scene.caller.access), revision);
     let result = stateless(result, Some(&scene), revision);
     answer(scene, id, &result)
 }
@@ -81,7 +81,7 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         let failure = Failure::Params("`name` must be a string".into());
         return refuse(scene, &failure, Some(&id), Some(revision));
     };
-    let Some(tool) = scene.service.tools.find(name).map(Arc::clone) else {
+    let Some(tool) = scene.service.tools.find(name, &scene.caller.access).map(Arc::clone) else {
         let failure = Failure::NoSuchTool(name.to_owned());
         return refuse(scene, &failure, Some(&id), Some(revision));
     };

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::generator::GeneratorError;
 use crate::identity::{BearerError, PolicyError};
 use crate::jose::token::TokenError;
 use crate::jsonrpc::{self, ErrorObject};
@@ -19,6 +20,8 @@ pub enum Failure {
     Guard(GuardError),
     /// There is nothing at this path.
     NoSuchPath,
+    /// The path is one of the REST interface.
+    NoRest,
     /// The path takes other methods only.
     Method {
         /// The value of `Allow`.
@@ -30,6 +33,8 @@ pub enum Failure {
     Token(TokenError),
     /// A genuine token that grants nothing here.
     Policy(PolicyError),
+    /// No token is made.
+    Generator(GeneratorError),
     /// The head of the request.
     Head(HeadError),
     /// The body is longer than allowed, whatever was declared.
@@ -63,6 +68,12 @@ pub enum Failure {
     SessionExpired,
 }
 
+impl From<GeneratorError> for Failure {
+    fn from(error: GeneratorError) -> Self {
+        Self::Generator(error)
+    }
+}
+
 /// What is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disclosure {
@@ -76,6 +87,8 @@ pub struct Disclosure {
     pub challenge: Option<String>,
     /// `Allow` (RFC 9110 section 15.5.6).
     pub allow: Option<&'static str>,
+    /// `Retry-After` in seconds (RFC 9110 section 10.2.3).
+    pub retry_after: Option<u64>,
 }
 
 /// Why a request was refused, in words for the operator's log; it travels in the answer's extensions.
@@ -87,6 +100,9 @@ impl Refusal {
     pub(super) fn of(failure: &Failure) -> Self {
         if let Failure::Token(error) = failure {
             return Self(error.to_string());
+        }
+        if let Failure::Generator(GeneratorError::WrongBearer { configured: false }) = failure {
+            return Self("a bearer token was given, but `server.jwe.generator_token` is not set".to_owned());
         }
         Self(disclose(failure).text)
     }
@@ -100,18 +116,22 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         text: String::new(),
         challenge: None,
         allow: None,
+        retry_after: None,
     };
     match failure {
         Failure::Guard(error) => plain(403, error.to_string()),
         Failure::NoSuchPath => plain(404, "there is nothing here: the MCP endpoint is /mcp".into()),
+        Failure::NoRest => {
+            plain(404, "the REST interface is not part of this release: the MCP endpoint is /mcp".into())
+        }
         Failure::Method { allow } => {
             Disclosure { allow: Some(allow), ..plain(405, format!("this path takes {allow} only")) }
         }
         Failure::Bearer(BearerError::Missing) => challenged(401, "", "a bearer token is needed"),
-        Failure::Bearer(error @ BearerError::Malformed) => {
+        Failure::Bearer(error @ BearerError::Malformed(_)) => {
             challenged(400, "invalid_request", &error.to_string())
         }
-        Failure::Token(error) => challenged(401, "invalid_token", error.public_reason()),
+        Failure::Token(error) => challenged(401, "invalid_token", &error.public_reason()),
         // What may be impersonated is the operator's policy, and the caller has proved who they are: they may know.
         Failure::Policy(error @ (PolicyError::NoIdentity | PolicyError::EndpointWithoutLogin)) => {
             challenged(401, "invalid_token", &error.to_string())
@@ -122,6 +142,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             | PolicyError::Protocol
             | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
+        Failure::Generator(error) => generator(error),
         Failure::Head(error @ HeadError::NotAcceptable) => plain(406, error.to_string()),
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
         Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
@@ -162,8 +183,27 @@ pub fn disclose(failure: &Failure) -> Disclosure {
     }
 }
 
+/// Strangers are told what they would need; none of the texts holds what they sent, but for names of fields.
+fn generator(error: &GeneratorError) -> Disclosure {
+    let text = error.to_string();
+    match error {
+        GeneratorError::JweOff
+        | GeneratorError::Impersonation
+        | GeneratorError::NotOwn { .. }
+        | GeneratorError::Reserved { .. }
+        | GeneratorError::StrangersPolicy(_) => plain(403, text),
+        GeneratorError::TooMany { seconds } => Disclosure { retry_after: Some(*seconds), ..plain(429, text) },
+        // Whether a bearer token is configured is nobody's business.
+        GeneratorError::WrongBearer { configured: _ } => challenged(401, "invalid_token", &text),
+        GeneratorError::OtherScheme => challenged(401, "", &text),
+        GeneratorError::Wish(_) | GeneratorError::BearersPolicy(_) | GeneratorError::Unsealed(_) => {
+            plain(400, text)
+        }
+    }
+}
+
 fn plain(status: u16, text: String) -> Disclosure {
-    Disclosure { status, rpc: None, text, challenge: None, allow: None }
+    Disclosure { status, rpc: None, text, challenge: None, allow: None, retry_after: None }
 }
 
 /// A refusal with its challenge. Without a token there is no `error` (RFC 6750 section 3.1).
@@ -194,6 +234,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::generator::WishError;
     use crate::identity::ChoiceError;
     use crate::sql::{DenyList, ImpersonatedUser};
 
@@ -205,15 +246,16 @@ mod tests {
             (Failure::Guard(GuardError::Host), "403 the Host header is not one of `server.allowed_hosts`"),
             (Failure::Guard(GuardError::Origin), "403 the Origin is not one of `server.cors_origin`"),
             (Failure::NoSuchPath, "404 there is nothing here: the MCP endpoint is /mcp"),
+            (Failure::NoRest, "404 the REST interface is not part of this release: the MCP endpoint is /mcp"),
             (Failure::Method { allow: "POST" }, "405 this path takes POST only | Allow: POST"),
             (
                 Failure::Bearer(BearerError::Missing),
                 "401 a bearer token is needed | Bearer realm=\"housekey\"",
             ),
             (
-                Failure::Bearer(BearerError::Malformed),
-                "400 the Authorization header must stand there once, as text | Bearer realm=\"housekey\", \
-                 error=\"invalid_request\", error_description=\"the Authorization header must stand there once, as text\"",
+                Failure::Bearer(BearerError::Malformed("x-housekey-key")),
+                "400 the x-housekey-key header must stand there once, as text | Bearer realm=\"housekey\", \
+                 error=\"invalid_request\", error_description=\"the x-housekey-key header must stand there once, as text\"",
             ),
             (Failure::Token(TokenError::NonExpiring), &told_of(&TokenError::NonExpiring)),
             (
@@ -282,6 +324,56 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_told_of_the_generator() {
+        let wrong_bearer = "401 the bearer token is not the one of the token generator | Bearer realm=\"housekey\", \
+                            error=\"invalid_token\", error_description=\"the bearer token is not the one of the \
+                            token generator\"";
+        let table = [
+            (GeneratorError::JweOff, "403 JWE authentication is not enabled"),
+            (
+                GeneratorError::TooMany { seconds: 7 },
+                "429 too many tokens were asked for: try again later | Retry-After: 7",
+            ),
+            (GeneratorError::WrongBearer { configured: true }, wrong_bearer),
+            (GeneratorError::WrongBearer { configured: false }, wrong_bearer),
+            (
+                GeneratorError::OtherScheme,
+                "401 the token generator takes no other `Authorization` than its bearer token | Bearer \
+                 realm=\"housekey\"",
+            ),
+            (
+                GeneratorError::Impersonation,
+                "403 while people are impersonated, tokens are made for the generator's bearer token only",
+            ),
+            (GeneratorError::Wish(WishError::NotJson), "400 the body is not JSON"),
+            (
+                GeneratorError::NotOwn { field: "password" },
+                "403 without the generator's bearer token, a token must carry its own `host`, `username` and \
+                 `password`: `password` is missing",
+            ),
+            (GeneratorError::Reserved { field: "email" }, "403 `email` needs the generator's bearer token"),
+            (
+                GeneratorError::StrangersPolicy(PolicyError::Protocol),
+                "403 this server would refuse such a token: the token's `protocol` is not supported: only \"http\" is",
+            ),
+            (
+                GeneratorError::BearersPolicy(PolicyError::NoIdentity),
+                "400 this server would refuse such a token: the token names neither a username nor an identity \
+                 (`email` or `sub`)",
+            ),
+            (
+                GeneratorError::Unsealed(TokenError::NonExpiring),
+                "400 no token can be made of this: the token never expires",
+            ),
+        ];
+        for (error, wanted) in table {
+            assert_eq!(told(&disclose(&error.clone().into())), wanted, "{error:?}");
+        }
+        let unset = Refusal::of(&GeneratorError::WrongBearer { configured: false }.into());
+        assert!(unset.0.contains("server.jwe.generator_token"), "the operator hears more");
+    }
+
     fn told_of(error: &TokenError) -> String {
         let reason = error.public_reason();
         format!(
@@ -301,6 +393,7 @@ mod tests {
         }
         text.extend(disclosure.challenge.iter().map(|challenge| format!(" | {challenge}")));
         text.extend(disclosure.allow.iter().map(|allow| format!(" | Allow: {allow}")));
+        text.extend(disclosure.retry_after.iter().map(|seconds| format!(" | Retry-After: {seconds}")));
         text
     }
 }

@@ -8,21 +8,25 @@ use bytes::Bytes;
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
-use super::{Admission, FetchFailure, Flow, Inbound, Reply, Service, Step, admit, begin};
-use crate::clickhouse::{Column, Exception, QueryEvent, Row};
+use super::{Admission, FetchFailure, Flow, Inbound, Reply, Route, Service, Step, admit, begin};
+use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Row};
 use crate::config::{self, Host, Sources};
 use crate::env::Env;
 use crate::facts::Facts;
+use crate::jose::token::open;
 use crate::jsonrpc::RequestId;
 use crate::time::UnixTime;
 use crate::tool::Table;
 
 /// Steps after which an exchange must have ended: a query begins anew at most once for each of our settings.
 const MOST_STEPS: usize = 64;
+const NOW: u64 = 1_800_000_000;
 
 static OPEN: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| service(&[]));
 static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
-    service(&[("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_SECRET_KEY", "a"), ("MCP_JWT_SECRET_KEY", "b")])
+    let keys = [("MCP_JWE_SECRET_KEY", "a"), ("MCP_JWT_SECRET_KEY", "b")];
+    let others = [("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_GENERATOR_RATE", "0")];
+    service(&[keys, others].concat())
 });
 
 fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
@@ -61,13 +65,41 @@ pub fn check(data: &[u8]) {
         }
         Admission::Read(admitted) => admitted,
     };
-    assert!(!closed || parts.uri.path().starts_with("/health"), "a stranger was admitted");
+    let generates = *admitted.route() == Route::Generator;
+    let open_to_all = generates || *admitted.route() == Route::Health;
+    assert!(!closed || open_to_all, "a stranger was admitted");
     let step = begin(&mut world.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body)));
     let Reply::Http(answer) = world.drive(step) else { fail("HTTP is answered with HTTP") };
+    if generates && answer.status().is_success() {
+        return check_minted(service, answer.body());
+    }
     let wanted = serde_json::from_slice::<Value>(body).ok();
     if answer.headers().get("content-type").is_some_and(|kind| kind == "application/json") {
         check_answer(wanted.as_ref(), answer.body());
     }
+}
+
+/// What a stranger has made grants nothing that they lack.
+fn check_minted(service: &Service, answer: &[u8]) {
+    let answer = serde_json::from_slice::<Value>(answer).unwrap_or_default();
+    let (Some(keys), Some(token)) = (&service.keys, answer.get("token").and_then(Value::as_str)) else {
+        fail("a token is made with keys")
+    };
+    let now = UnixTime::from_seconds(NOW);
+    let Ok(claims) = open(keys, token, &service.life, now) else { fail("a token that does not open") };
+    assert!(
+        claims.email.is_none() && claims.sub.is_none() && claims.tls_ca_cert.is_none(),
+        "a stranger's token"
+    );
+    let Ok(caller) = service.policy.caller(&service.config, &claims) else { fail("a token of no use") };
+    let (Some(username), Some(password)) = (claims.username, claims.password) else {
+        fail("no login of its own")
+    };
+    assert!(!caller.access.chosen_by.is_operator(), "the operator's server is lent");
+    assert!(
+        caller.access.credential == Credential::Password { username, password },
+        "another's login is lent"
+    );
 }
 
 /// A response has the id of its request, or none where the request had none that could be read.
@@ -93,7 +125,7 @@ struct World<'a> {
 
 impl World<'_> {
     fn env(&mut self) -> Env<'_> {
-        Env { now: UnixTime::from_seconds(1_800_000_000), rng: &mut self.rng, facts: &self.facts }
+        Env { now: UnixTime::from_seconds(NOW), rng: &mut self.rng, facts: &self.facts }
     }
 
     fn line(&mut self, service: &Arc<Service>, body: &[u8]) {

@@ -18,6 +18,7 @@ mod dispatch;
 mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
+mod generator;
 mod health;
 mod route;
 mod running;
@@ -27,6 +28,7 @@ mod step;
 pub use admit::{Admission, Admitted, admit};
 pub use begin::{Inbound, Session, begin};
 pub use failure::{Disclosure, Failure, Refusal, disclose};
+pub use generator::{GeneratorError, GeneratorGate, WishError};
 pub use route::Route;
 pub use service::{Service, StartError};
 pub use step::{

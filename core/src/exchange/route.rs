@@ -2,16 +2,26 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
 use crate::secret::Secret;
 
 /// Where a request is headed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// The MCP endpoint: `/`, `/mcp`, `/http`, or the same below a token.
+    /// The MCP endpoint: `/`, `/mcp`, `/http` and `/sse`, or the same below a token.
     Mcp {
         /// The token of the path.
         token: Option<Secret<String>>,
     },
+    /// The REST interface below a token: `/{token}/openapi` and what lies deeper.
+    OpenApi {
+        /// The token of the path.
+        token: Secret<String>,
+    },
+    /// `/jwe-token-generator`: makes tokens.
+    Generator,
     /// `/livez`: the process answers.
     Live,
     /// `/health`: the process can do its work.
@@ -19,21 +29,25 @@ pub enum Route {
 }
 
 impl Route {
-    /// The route of a path; `None` where there is nothing. One trailing slash does not count.
+    /// The route of a path as it stands in a URL; `None` where there is nothing. One trailing slash does not count.
     pub fn parse(path: &str, tokens_in_paths: bool) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let rest = match path {
             "/livez" => return Some(Self::Live),
             "/health" => return Some(Self::Health),
-            "" | "/mcp" | "/http" => return Some(Self::Mcp { token: None }),
+            "/jwe-token-generator" => return Some(Self::Generator),
+            // Clients of the older transport with a stream of its own try a POST to its address first.
+            "" | "/mcp" | "/http" | "/sse" => return Some(Self::Mcp { token: None }),
             _ => path.strip_prefix('/')?,
         };
-        let (token, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let is_endpoint = matches!(rest, "" | "mcp" | "http");
-        if tokens_in_paths && is_endpoint && looks_like_a_token(token) {
-            return Some(Self::Mcp { token: Some(Secret::from(token)) });
+        let (segment, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let token = token(segment).filter(|_| tokens_in_paths)?;
+        match rest {
+            "" | "mcp" | "http" | "sse" => Some(Self::Mcp { token: Some(token) }),
+            "openapi" => Some(Self::OpenApi { token }),
+            rest if rest.starts_with("openapi/") => Some(Self::OpenApi { token }),
+            _ => None,
         }
-        None
     }
 }
 
@@ -43,47 +57,124 @@ impl fmt::Display for Route {
         f.write_str(match self {
             Self::Mcp { token: None } => "/mcp",
             Self::Mcp { token: Some(_) } => "/{token}/mcp",
+            Self::OpenApi { token: _ } => "/{token}/openapi",
+            Self::Generator => "/jwe-token-generator",
             Self::Live => "/livez",
             Self::Health => "/health",
         })
     }
 }
 
-/// Five parts of base64url (RFC 7516 section 3.1), or something that starts like one: a damaged token gets the
-/// answer that a token gets, not that of an unknown path.
-fn looks_like_a_token(segment: &str) -> bool {
-    segment.len() >= 32
-        && segment.contains('.')
-        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+/// The token that a segment is, or is a damaged form of: that one gets the answer which a token gets, not that of an
+/// unknown path. What the escapes stand for need not be UTF-8 to be recognised.
+fn token(segment: &str) -> Option<Secret<String>> {
+    let decoded = Secret::from(percent_decode_str(segment).decode_utf8_lossy().into_owned());
+    looks_like_a_token(decoded.expose()).then_some(decoded)
+}
+
+/// The start of a JSON object, plain (RFC 7516 section 7.2) or in base64url as every compact token begins (section
+/// 7.1), or else text that could be the parts of one.
+fn looks_like_a_token(text: &str) -> bool {
+    let text: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !c.is_ascii_whitespace()).collect());
+    let of_parts =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'=');
+    text.starts_with('{')
+        || text.starts_with("eyJ")
+        || (text.len() >= 32 && text.contains('.') && text.bytes().all(of_parts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "eyJhbGciOiJBMjU2S1ciLCJlbmMiOi.aaaa.bbbb.cccc.dddd";
+
+    fn mcp(token: Option<&str>) -> Option<Route> {
+        Some(Route::Mcp { token: token.map(Secret::from) })
+    }
+
     #[test]
     fn paths_lead_to_routes() {
-        let token = "eyJhbGciOiJBMjU2S1ciLCJlbmMiOi.aaaa.bbbb.cccc.dddd";
-        let mcp = |token: Option<&str>| Some(Route::Mcp { token: token.map(Secret::from) });
+        let openapi = || Some(Route::OpenApi { token: Secret::from(TOKEN) });
         for (path, wanted) in [
             ("/".to_owned(), mcp(None)),
             ("/mcp".to_owned(), mcp(None)),
             ("/mcp/".to_owned(), mcp(None)),
             ("/http".to_owned(), mcp(None)),
+            ("/sse".to_owned(), mcp(None)),
             ("/livez".to_owned(), Some(Route::Live)),
             ("/health/".to_owned(), Some(Route::Health)),
-            (format!("/{token}"), mcp(Some(token))),
-            (format!("/{token}/"), mcp(Some(token))),
-            (format!("/{token}/mcp"), mcp(Some(token))),
-            (format!("/{token}/http"), mcp(Some(token))),
-            (format!("/{token}/admin"), None),
+            ("/jwe-token-generator".to_owned(), Some(Route::Generator)),
+            ("/jwe-token-generator/".to_owned(), Some(Route::Generator)),
+            ("/jwe-token-generator//".to_owned(), None),
+            ("/jwe-token-generator/x".to_owned(), None),
+            (format!("/{TOKEN}"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/mcp"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/http"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/sse/"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/openapi"), openapi()),
+            (format!("/{TOKEN}/openapi/"), openapi()),
+            (format!("/{TOKEN}/openapi/execute_query"), openapi()),
+            (format!("/{TOKEN}/openapix"), None),
+            (format!("/{TOKEN}/admin"), None),
+            (format!("/{TOKEN}/jwe-token-generator"), None),
+            (format!("/x/{TOKEN}"), None),
+            ("/openapi".to_owned(), None),
+            ("/openapi/execute_query".to_owned(), None),
             ("/favicon.ico".to_owned(), None),
             ("/mcp/x".to_owned(), None),
             ("//mcp".to_owned(), None),
         ] {
             assert_eq!(Route::parse(&path, true), wanted, "{path}");
         }
-        assert_eq!(Route::parse(&format!("/{token}"), false), None);
-        assert_eq!(Route::parse(&format!("/{token}"), true).unwrap().to_string(), "/{token}/mcp");
+        assert_eq!(Route::parse(&format!("/{TOKEN}"), false), None);
+        assert_eq!(Route::parse(&format!("/{TOKEN}/openapi"), false), None);
+    }
+
+    #[test]
+    fn tokens_are_recognised_as_urls_write_them() {
+        for (segment, token) in [
+            (TOKEN.replacen('.', "%2E", 1), TOKEN.to_owned()),
+            (TOKEN.replacen('.', "%0A%20.", 1), TOKEN.replacen('.', "\n .", 1)),
+            (format!("%20{TOKEN}%09"), format!(" {TOKEN}\t")),
+            ("e%20yJ".to_owned(), "e yJ".to_owned()),
+            ("{\"protected\":\"x\"}".to_owned(), "{\"protected\":\"x\"}".to_owned()),
+            ("%7B%22protected%22%3A%22x%2F%22%7D".to_owned(), "{\"protected\":\"x/\"}".to_owned()),
+            ("%0a{".to_owned(), "\n{".to_owned()),
+        ] {
+            assert_eq!(Route::parse(&format!("/{segment}/mcp"), true), mcp(Some(&token)), "{segment}");
+        }
+    }
+
+    #[test]
+    fn damaged_tokens_are_still_tokens() {
+        for segment in [
+            "eyJ".to_owned(),
+            TOKEN.replace('.', ""),
+            TOKEN.replacen('.', "%FF", 1),
+            TOKEN.replacen('.', "%2", 1),
+            TOKEN.replacen('.', "!", 1),
+            format!("{TOKEN}=="),
+            TOKEN[1..].to_owned(),
+            "{".to_owned(),
+        ] {
+            let route = Route::parse(&format!("/{segment}"), true);
+            assert!(matches!(route, Some(Route::Mcp { token: Some(_) })), "{segment}");
+        }
+        for segment in ["robots.txt", "a-name-that-is-longer-than-32-characters", "x%7B"] {
+            assert_eq!(Route::parse(&format!("/{segment}"), true), None, "{segment}");
+        }
+    }
+
+    #[test]
+    fn no_route_shows_its_token() {
+        for (end, wanted) in
+            [("", "/{token}/mcp"), ("/sse", "/{token}/mcp"), ("/openapi/x", "/{token}/openapi")]
+        {
+            let route = Route::parse(&format!("/{TOKEN}{end}"), true).unwrap();
+            assert_eq!(route.to_string(), wanted);
+            assert!(!format!("{route:?}").contains("eyJ"));
+        }
     }
 }

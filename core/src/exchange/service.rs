@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Session;
+use super::generator::Generator;
 use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
 use crate::identity::{Caller, Policy, PolicyError, static_caller};
@@ -18,6 +19,7 @@ pub struct Service {
     pub(super) keys: Option<TokenKeys>,
     pub(super) life: LifePolicy,
     pub(super) policy: Policy,
+    pub(super) generator: Generator,
 }
 
 /// Why a configuration cannot serve.
@@ -49,8 +51,8 @@ impl Service {
             max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
         };
         let policy = Policy::new(&config, host);
-        let guard = guard(&config, host);
-        Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, policy }))
+        let (guard, generator) = (guard(&config, host), Generator::new(&config));
+        Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, policy, generator }))
     }
 
     /// The configuration.
@@ -76,7 +78,8 @@ impl Service {
     }
 }
 
-fn guard(config: &Config, host: Host) -> Guard {
+/// Which names and origins a configuration lets in on a host.
+pub(super) fn guard(config: &Config, host: Host) -> Guard {
     let public = config.server.public_resource_url.as_deref();
     let mut hosts = config.server.allowed_hosts.clone();
     let (mut origins, loopback_origins) = match &config.server.cors_origin {

@@ -4,6 +4,6 @@ mod bearer;
 mod policy;
 mod server_choice;
 
-pub use bearer::{BearerError, find as find_bearer};
+pub use bearer::{BearerError, Order, credentials, find as find_bearer};
 pub use policy::{Access, Caller, Policy, PolicyError, static_caller};
 pub use server_choice::ChoiceError;

@@ -99,13 +99,19 @@ impl Table {
         Self::new(vec![Arc::new(ExecuteQuery)])
     }
 
-    /// The tool of that name.
-    pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.iter().find(|tool| tool.definition().name == name)
+    /// The tool of that name, if it is there for this caller.
+    pub fn find(&self, name: &str, access: &Access) -> Option<&Arc<dyn Tool>> {
+        self.offered(access).find(|tool| tool.definition().name == name)
     }
 
-    /// How the tools are listed.
-    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.tools.iter().map(|tool| tool.definition())
+    /// How the tools are listed that are there for this caller.
+    pub fn definitions(&self, access: &Access) -> impl Iterator<Item = &Definition> {
+        self.offered(access).map(|tool| tool.definition())
+    }
+
+    /// A caller who may only read has no tool that writes: it is neither listed nor found.
+    fn offered(&self, access: &Access) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        let reads_only = access.read_only;
+        self.tools.iter().filter(move |tool| !reads_only || tool.definition().hints.read_only)
     }
 }

@@ -53,6 +53,11 @@ pub fn check_head(headers: &HeaderMap, max_body: usize) -> Result<(), HeadError>
     if !declares_json(headers) {
         return Err(HeadError::UnsupportedMediaType);
     }
+    check_length(headers, max_body)
+}
+
+/// Judges `Content-Length` alone.
+pub fn check_length(headers: &HeaderMap, max_body: usize) -> Result<(), HeadError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body)) {
         return Err(HeadError::TooLarge(max_body));

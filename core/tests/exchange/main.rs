@@ -10,7 +10,11 @@
 )]
 
 mod driver;
+mod generator;
 mod identity;
+mod narrowing;
 mod pauses;
+mod places;
 mod protocol;
 mod query;
+mod read_only;

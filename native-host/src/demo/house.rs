@@ -60,7 +60,7 @@ impl House {
                 running.spawn(async move { door.run(native, GRACE, &shutdown).await });
             }
             Some(path) => {
-                let hosted = serve::hosted::load(&config, path)?;
+                let hosted = serve::hosted::Gated::new(serve::hosted::load(&config, path)?, &config);
                 running.spawn(async move { door.run(Arc::new(hosted), GRACE, &shutdown).await });
             }
         }

@@ -113,7 +113,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     answer
 }
 
-fn whole(answer: Response<Bytes>) -> Response<Body> {
+pub(super) fn whole(answer: Response<Bytes>) -> Response<Body> {
     answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed())
 }
 

@@ -87,7 +87,8 @@ async fn over_http(config: Config, shutdown: Shutdown) -> anyhow::Result<End> {
             let hosted = hosted::load(&config, &path)?;
             info!(imports = ?hosted.imports(), "requests are handled in the component {path}");
             let (place, grace) = place(&config);
-            bind(place).await?.run(Arc::new(hosted), grace, &shutdown).await
+            let gated = hosted::Gated::new(hosted, &config);
+            bind(place).await?.run(Arc::new(gated), grace, &shutdown).await
         }
     };
     info!("stopped");
