@@ -1,25 +1,20 @@
 //! Documents from the web, within the bounds that core sets.
 //!
-//! For an address that a stranger named, names are resolved here and every address is checked before it is
-//! connected to: the check and the connection see the same answer of the DNS. Deliberately absent: redirects.
+//! What a stranger named has to be of the public internet. Deliberately absent: redirects.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use housekey_core::address::is_global;
 use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy};
 use housekey_core::facts::Document;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::clickhouse::chain;
 use crate::host::install_cryptography;
+use crate::resolver::{AddressRule, ForbiddenAddress};
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -50,14 +45,20 @@ impl Fetcher {
             NamedBy::Operator => client(&self.operator, reqwest::Client::builder())?,
             NamedBy::Stranger => {
                 check_strangers_url(&url)?;
-                client(&self.stranger, reqwest::Client::builder().dns_resolver(Arc::new(GlobalOnly)))?
+                client(
+                    &self.stranger,
+                    reqwest::Client::builder().dns_resolver(AddressRule::Public.resolver()),
+                )?
             }
         };
         let accept = (http::header::ACCEPT, "application/json, */*;q=0.1");
         let sent = client.get(url).header(accept.0, accept.1).send().await;
         let mut response = sent.map_err(|error| {
             warn!(purpose = request.purpose, "no answer: {}", chain(&error));
-            if is_forbidden(&error) { FetchFailure::Forbidden } else { FetchFailure::Unreachable }
+            match ForbiddenAddress::behind(&error) {
+                Some(_) => FetchFailure::Forbidden,
+                None => FetchFailure::Unreachable,
+            }
         })?;
         if response.status() != http::StatusCode::OK {
             return Err(FetchFailure::Status(response.status().as_u16()));
@@ -91,53 +92,16 @@ fn client(
     Ok(place.get_or_init(|| client).clone())
 }
 
-/// A stranger may name nothing but `https://host/path`, and a host that is an address is checked here: it never
-/// passes a resolver.
+/// A stranger may name nothing but `https://host/path`.
 fn check_strangers_url(url: &reqwest::Url) -> Result<(), FetchFailure> {
-    let host = url.host_str().unwrap_or_default();
-    let address = IpAddr::from_str(host.trim_start_matches('[').trim_end_matches(']'));
     let has_login = !url.username().is_empty() || url.password().is_some();
-    if url.scheme() != "https"
-        || has_login
-        || host.is_empty()
-        || address.is_ok_and(|address| !is_global(address))
-    {
+    if url.scheme() != "https" || has_login || url.host_str().is_none_or(str::is_empty) {
         return Err(FetchFailure::Forbidden);
     }
-    Ok(())
-}
-
-/// Resolves names, and refuses one with any address that is not of the public internet.
-struct GlobalOnly;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name leads to an address that is not of the public internet")]
-struct NotGlobal;
-
-impl Resolve for GlobalOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if addresses.is_empty() {
-                return Err(io::Error::from(io::ErrorKind::NotFound).into());
-            }
-            if addresses.iter().any(|address| !is_global(address.ip())) {
-                return Err(NotGlobal.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn is_forbidden(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.is::<NotGlobal>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    AddressRule::Public.check_url(url).map_err(|refused| {
+        warn!("a document is not fetched: {refused}");
+        FetchFailure::Forbidden
+    })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Native {
     /// # Errors
     /// The files that the configuration names for TLS to ClickHouse cannot be used.
     pub fn new(service: Arc<Service>) -> Result<Self, PoolError> {
-        let clickhouse = Client::new(&service.config().clickhouse.tls)?;
+        let clickhouse = Client::new(service.config())?;
         let (facts, fetcher, background) = (Facts::default(), Fetcher::default(), Background::default());
         Ok(Self(Arc::new(Parts { service, facts, clickhouse, fetcher, background })))
     }

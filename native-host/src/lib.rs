@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod host;
 pub mod logging;
 pub mod probe;
+mod resolver;
 pub mod serve;
 pub mod settings;
 pub mod token;

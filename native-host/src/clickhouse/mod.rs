@@ -2,7 +2,11 @@
 
 mod http;
 mod pool;
+#[cfg(test)]
+mod tests;
+mod token_clients;
+mod token_files;
 
 pub(crate) use http::chain;
 pub use http::{Answer, Client};
-pub use pool::{PoolError, outgoing_clients};
+pub use pool::{OutgoingClients, PoolError};

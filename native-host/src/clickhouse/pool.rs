@@ -3,15 +3,16 @@
 //! Deliberately absent: proxies from the environment. Logins travel in headers, and a variable that was meant for
 //! other programs must not lead them elsewhere. Redirects are absent for the same reason.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use housekey_core::clickhouse::{QueryRequest, Scheme};
-use housekey_core::config::Tls;
+use housekey_core::clickhouse::{ChosenBy, QueryRequest};
+use housekey_core::config::{Config, Tls};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, Identity};
+use reqwest::{Certificate, ClientBuilder, Identity, Url};
 
+use super::token_clients::{TokenClients, TokenTlsError};
 use crate::host::install_cryptography;
+use crate::resolver::{AddressRule, ForbiddenAddress};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ClickHouse closes after 30 idle seconds. We close first, so that no query meets a connection that is going away;
@@ -50,48 +51,69 @@ pub enum PoolError {
     Client(reqwest::Error),
 }
 
+/// Why there is no connection for a query to a server that a token chose. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoWay {
+    #[error("{0}")]
+    Address(#[from] ForbiddenAddress),
+    #[error("{0}")]
+    Tls(#[from] TokenTlsError),
+}
+
 pub(super) struct Pool {
-    plain: reqwest::Client,
-    operator: Option<reqwest::Client>,
-    public: OnceLock<reqwest::Client>,
+    operator: reqwest::Client,
+    tokens: TokenClients,
 }
 
 impl Pool {
-    /// Reads certificates only when TLS is on: a start without it does not wait for the system's authorities.
-    pub(super) fn new(tls: &Tls) -> Result<Self, PoolError> {
+    pub(super) fn new(config: &Config) -> Result<Self, PoolError> {
         install_cryptography();
-        let plain = build(builder().tls_certs_only([]))?;
-        let operator = if tls.enabled { Some(build(operator(tls)?)?) } else { None };
-        Ok(Self { plain, operator, public: OnceLock::new() })
+        let operator = operator(&config.clickhouse.tls)?.build().map_err(PoolError::Client)?;
+        Ok(Self { operator, tokens: TokenClients::new(config.server.jwe.tls_directory.as_deref()) })
     }
 
-    /// The connections for a request. The operator's certificates are for the operator's servers only.
-    pub(super) fn client(&self, request: &QueryRequest) -> Result<reqwest::Client, PoolError> {
-        match (request.endpoint.scheme, &self.operator) {
-            (Scheme::Http, _) => Ok(self.plain.clone()),
-            (Scheme::Https, Some(client)) if request.chosen_by.is_operator() => Ok(client.clone()),
-            (Scheme::Https, _) => match self.public.get() {
-                Some(client) => Ok(client.clone()),
-                None => {
-                    let client = build(builder())?;
-                    Ok(self.public.get_or_init(|| client).clone())
+    /// The connections for a query that goes to this URL. The operator's certificates are for the operator's servers
+    /// only.
+    pub(super) fn client(&self, query: &QueryRequest, url: &Url) -> Result<reqwest::Client, NoWay> {
+        match &query.chosen_by {
+            ChosenBy::Operator => Ok(self.operator.clone()),
+            ChosenBy::Token(server) => {
+                if !server.any_address {
+                    AddressRule::NeedsNoNaming.check_url(url)?;
                 }
-            },
+                Ok(self.tokens.client(query.endpoint.scheme, server)?)
+            }
         }
     }
 }
 
-/// What connects a component's requests: to the operator's servers, as configured, and to others.
-///
-/// # Errors
-/// The files that the configuration names cannot be used.
-pub fn outgoing_clients(tls: &Tls) -> Result<(ClientBuilder, ClientBuilder), PoolError> {
-    install_cryptography();
-    let own = if tls.enabled { operator(tls)? } else { builder().tls_certs_only([]) };
-    Ok((own, builder()))
+/// What connects a component's requests.
+pub struct OutgoingClients {
+    /// To the operator's server, as configured.
+    pub own: ClientBuilder,
+    /// To servers that tokens choose and the operator has named.
+    pub named: ClientBuilder,
+    /// To all others: refuses names that lead to an address that needs to be named.
+    pub unnamed: ClientBuilder,
 }
 
-fn builder() -> ClientBuilder {
+impl OutgoingClients {
+    /// The clients of a configuration.
+    ///
+    /// # Errors
+    /// The files that the configuration names cannot be used.
+    pub fn new(tls: &Tls) -> Result<Self, PoolError> {
+        install_cryptography();
+        let unnamed = builder().dns_resolver(AddressRule::NeedsNoNaming.resolver());
+        Ok(Self { own: operator(tls)?, named: builder(), unnamed })
+    }
+}
+
+/// No authority at all: TLS with such a client fails.
+pub(super) const NOBODY: [Certificate; 0] = [];
+
+/// A client that trusts whom the system trusts.
+pub(super) fn builder() -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("housekey/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -104,7 +126,11 @@ fn builder() -> ClientBuilder {
         .pool_max_idle_per_host(MOST_IDLE)
 }
 
+/// Without TLS nobody is trusted, so that a start does not wait for the system's authorities.
 fn operator(tls: &Tls) -> Result<ClientBuilder, PoolError> {
+    if !tls.enabled {
+        return Ok(builder().tls_certs_only(NOBODY));
+    }
     let mut builder = builder().tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
     if let Some(path) = &tls.ca_cert {
         let authorities = Certificate::from_pem_bundle(&read(path)?)
@@ -127,8 +153,4 @@ fn operator(tls: &Tls) -> Result<ClientBuilder, PoolError> {
 
 fn read(path: &str) -> Result<Vec<u8>, PoolError> {
     std::fs::read(path).map_err(|error| PoolError::File { path: path.to_owned(), error })
-}
-
-fn build(builder: ClientBuilder) -> Result<reqwest::Client, PoolError> {
-    builder.build().map_err(PoolError::Client)
 }

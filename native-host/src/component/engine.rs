@@ -12,6 +12,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use super::outgoing::Outgoing;
 use super::store::State;
 use super::{Limits, LoadError};
+use crate::clickhouse::OutgoingClients;
 
 /// How often running guests are asked to let others run.
 const TICK: Duration = Duration::from_millis(10);
@@ -30,8 +31,7 @@ pub struct Hosted {
 impl Hosted {
     /// Reads, compiles and links a component. This takes a second or two of this thread.
     ///
-    /// `environment` is all the guest sees of it; `own` carries what the operator configured for requests to
-    /// own origins, above all TLS, and `others` carries nothing of the operator's.
+    /// `environment` is all the guest sees of it; `clients` carry its requests to where `limits` lets it connect.
     ///
     /// # Errors
     /// When the file is not one that can be hosted.
@@ -39,8 +39,7 @@ impl Hosted {
         path: &Path,
         environment: Vec<(String, String)>,
         limits: Limits,
-        own: reqwest::ClientBuilder,
-        others: reqwest::ClientBuilder,
+        clients: OutgoingClients,
     ) -> Result<Self, LoadError> {
         let bytes =
             std::fs::read(path).map_err(|problem| LoadError::Read { path: path.to_owned(), problem })?;
@@ -52,7 +51,7 @@ impl Hosted {
         let imports = standard_imports(path, &engine, &component)?;
         let pre = link(&engine, &component)
             .map_err(|problem| LoadError::Link { path: path.to_owned(), problem: format!("{problem:#}") })?;
-        let outgoing = Outgoing::new(own, others, limits.outbound.clone())
+        let outgoing = Outgoing::new(clients, limits.outbound.clone())
             .map_err(|problem| LoadError::Engine(problem.to_string()))?;
         let turns =
             Arc::new(Semaphore::new(usize::try_from(limits.concurrent).unwrap_or(Semaphore::MAX_PERMITS)));

@@ -9,6 +9,7 @@
 
 mod engine;
 mod environment;
+mod outbound;
 mod outgoing;
 mod request;
 mod store;
@@ -16,11 +17,9 @@ mod store;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use housekey_core::clickhouse::{Endpoint, Scheme};
-use housekey_core::config::{ClickHouse, Config};
-
 pub use engine::Hosted;
 pub use environment::edge_environment;
+pub use outbound::{NotUrl, Outbound};
 pub use request::Answer;
 
 /// What a guest may use.
@@ -40,28 +39,6 @@ impl Limits {
     /// The usual limits: 64 MiB, 256 requests.
     pub fn new(time: Duration, outbound: Outbound) -> Self {
         Self { memory_bytes: 64 << 20, time, concurrent: 256, outbound }
-    }
-}
-
-/// Where a guest may connect to. An origin is `scheme://host:port` in lower case.
-///
-/// Requests to own origins carry what the operator configured for TLS, such as a certificate of Housekey's; requests
-/// to others do not, for nothing of the operator's is lent to an address that a token chose.
-#[derive(Clone, Debug)]
-pub enum Outbound {
-    /// To these origins, which are the operator's own.
-    Only(Vec<String>),
-    /// Everywhere; these origins are the operator's own, the others such as tokens name.
-    OwnAndOthers(Vec<String>),
-}
-
-impl Outbound {
-    /// What a configuration needs: its own endpoint and, as JWE tokens may name another one, all others with them.
-    pub fn of(config: &Config) -> Self {
-        let ClickHouse { host, port, tls, .. } = &config.clickhouse;
-        let scheme = if tls.enabled { Scheme::Https } else { Scheme::Http };
-        let own = Endpoint { scheme, host: host.clone(), port: *port }.to_string().to_ascii_lowercase();
-        if config.has_authentication() { Self::OwnAndOthers(vec![own]) } else { Self::Only(vec![own]) }
     }
 }
 

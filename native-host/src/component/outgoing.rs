@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame};
 use reqwest::Url;
@@ -22,6 +22,9 @@ use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Outbound;
+use super::outbound::{Denied, Way};
+use crate::clickhouse::OutgoingClients;
+use crate::resolver::ForbiddenAddress;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -39,47 +42,48 @@ type SentAnswer = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(),
 /// The way out, shared by all requests.
 pub(super) struct Outgoing {
     own: reqwest::Client,
-    others: Option<reqwest::Client>,
+    for_tokens: Option<ForTokens>,
     allowed: Outbound,
 }
 
+/// Clients with nothing of the operator's. A connection to a server that the operator has named serves nobody else.
+struct ForTokens {
+    named: reqwest::Client,
+    unnamed: reqwest::Client,
+}
+
 impl Outgoing {
-    pub(super) fn new(
-        own: reqwest::ClientBuilder,
-        others: reqwest::ClientBuilder,
-        allowed: Outbound,
-    ) -> reqwest::Result<Self> {
+    pub(super) fn new(clients: OutgoingClients, allowed: Outbound) -> reqwest::Result<Self> {
         // A redirect would lead past the list of hosts.
         let build = |client: reqwest::ClientBuilder| {
             client.redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT).build()
         };
-        let others = match &allowed {
+        let OutgoingClients { own, named, unnamed } = clients;
+        let for_tokens = if allowed.has_others() {
+            Some(ForTokens { named: build(named)?, unnamed: build(unnamed)? })
+        } else {
             // Reading the system's authorities takes a while, and nobody asks for them.
-            Outbound::Only(_) => None,
-            Outbound::OwnAndOthers(_) => Some(build(others)?),
+            None
         };
-        Ok(Self { own: build(own)?, others, allowed })
+        Ok(Self { own: build(own)?, for_tokens, allowed })
     }
 
-    /// The client for an address, if it is allowed.
-    fn client(&self, to: &Uri) -> Option<&reqwest::Client> {
-        let is_own = |own: &[String]| origin(to).is_some_and(|origin| own.contains(&origin));
-        match &self.allowed {
-            Outbound::Only(own) | Outbound::OwnAndOthers(own) if is_own(own) => Some(&self.own),
-            Outbound::Only(_) | Outbound::OwnAndOthers(_) => self.others.as_ref(),
+    /// The client for a URL, if it may be connected to.
+    fn client(&self, to: &Url) -> Result<&reqwest::Client, Denied> {
+        match (self.allowed.judge(to)?, &self.for_tokens) {
+            (Way::Own, _) => Ok(&self.own),
+            (Way::Named, Some(clients)) => Ok(&clients.named),
+            (Way::Unnamed, Some(clients)) => Ok(&clients.unnamed),
+            (Way::Named | Way::Unnamed, None) => Err(Denied::NotOwn),
         }
     }
 
     async fn send(&self, request: Request<WasiBody>, options: RequestOptions, life: Life) -> SentAnswer {
         let (head, body) = request.into_parts();
-        let Some(client) = self.client(&head.uri) else {
-            let to = head.uri.authority().map_or("", |to| to.as_str());
-            tracing::warn!("the component may not connect to {to}");
-            return Err(Error::HttpRequestDenied);
-        };
         let url = Url::parse(&head.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        let client = self.client(&url).inspect_err(|denied| log_refusal(&url, denied))?;
         let body = Limited::new(body, LONGEST_BODY).collect().await.map_err(unread)?.to_bytes();
-        let mut request = reqwest::Request::new(head.method, url);
+        let mut request = reqwest::Request::new(head.method, url.clone());
         *request.headers_mut() = head.headers;
         for name in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING] {
             request.headers_mut().remove(name);
@@ -94,6 +98,10 @@ impl Outgoing {
             // What never arrived does not run.
             if problem.is_connect() {
                 abandoned.query = None;
+            }
+            if let Some(forbidden) = ForbiddenAddress::behind(&problem) {
+                log_refusal(&url, forbidden);
+                return Error::DestinationIpProhibited;
             }
             unsent(&problem)
         })?;
@@ -213,12 +221,11 @@ impl Drop for Abandoned {
 /// Where to send what replaces this query, and its id; `None` when it is no query, or a replacement itself.
 fn replacement(request: &reqwest::Request) -> Option<(Url, String)> {
     const REPLACE: &str = "replace_running_query";
-    let find =
-        |wanted: &str| request.url().query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
-    if *request.method() != Method::POST || find(REPLACE).is_some() {
+    let replaces = request.url().query_pairs().any(|(name, _)| name == REPLACE);
+    if *request.method() != Method::POST || replaces {
         return None;
     }
-    let query_id = find("query_id")?.into_owned();
+    let query_id = query_id(request.url())?;
     let mut url = request.url().clone();
     url.query_pairs_mut().clear().append_pair("query_id", &query_id).append_pair(REPLACE, "1");
     Some((url, query_id))
@@ -258,15 +265,23 @@ impl Body for Received {
     }
 }
 
-/// `scheme://host:port` in lower case, with the scheme's own port where none is given.
-fn origin(uri: &Uri) -> Option<String> {
-    let scheme = uri.scheme_str()?;
-    let port = uri.port_u16().or(match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    })?;
-    Some(format!("{scheme}://{}:{port}", uri.host()?).to_ascii_lowercase())
+/// Tells the operator, who finds the query by its id.
+fn log_refusal(to: &Url, why: &dyn std::fmt::Display) {
+    let origin = to.origin().ascii_serialization();
+    tracing::warn!(query_id = query_id(to), "the component may not connect to {origin}: {why}");
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotOwn | Denied::NotHost | Denied::NotListed => Self::HttpRequestDenied,
+            Denied::Address(_) => Self::DestinationIpProhibited,
+        }
+    }
+}
+
+fn query_id(url: &Url) -> Option<String> {
+    url.query_pairs().find(|(name, _)| name == "query_id").map(|(_, value)| value.into_owned())
 }
 
 fn unread(problem: Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -288,28 +303,89 @@ fn unsent(problem: &reqwest::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use housekey_core::config;
+
     use super::*;
 
+    fn outgoing(port: u16, variables: &[(&str, &str)]) -> Outgoing {
+        let port = port.to_string();
+        let base = [
+            ("MCP_TRANSPORT", "http"),
+            ("CLICKHOUSE_HOST", "127.0.0.1"),
+            ("CLICKHOUSE_PORT", &port),
+            ("MCP_JWE_SECRET_KEY", "a secret key of some length, for tests"),
+            ("MCP_JWT_SECRET_KEY", "another secret key of some length, for tests"),
+        ];
+        let environment = base.iter().chain(variables);
+        let environment =
+            environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = config::Sources { environment, ..config::Sources::default() };
+        let loaded = config::load(config::Host::Native, &sources, &|_| Err(String::new()));
+        let config = loaded.unwrap_or_else(|error| panic!("{error}")).config;
+        let clients = OutgoingClients::new(&config.clickhouse.tls).unwrap();
+        Outgoing::new(clients, Outbound::of(&config).unwrap()).unwrap()
+    }
+
+    const JWE: (&str, &str) = ("MCP_ALLOW_JWE_AUTH", "true");
+
     #[test]
-    fn only_listed_origins_are_allowed_and_get_what_is_the_operators() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let own = vec!["https://db.example.com:8443".to_owned(), "http://[::1]:80".to_owned()];
-        let builder = reqwest::Client::builder;
-        let outgoing = |allowed| Outgoing::new(builder(), builder(), allowed).unwrap();
-        let (only, any) = (outgoing(Outbound::Only(own.clone())), outgoing(Outbound::OwnAndOthers(own)));
-        for (to, is_own) in [
-            ("https://db.example.com:8443/?query_id=1", true),
-            ("https://DB.example.com:8443/", true),
-            ("https://db.example.com/", false),
-            ("http://db.example.com:8443/", false),
-            ("https://db.example.com.evil.test:8443/", false),
-            ("http://[::1]/", true),
-            ("http://169.254.169.254/", false),
+    fn each_way_out_has_its_own_client() {
+        let some = outgoing(8123, &[JWE, ("MCP_JWE_ALLOWED_HOSTS", "db.test,*.test")]);
+        let none = outgoing(8123, &[]);
+        let clients = some.for_tokens.as_ref().unwrap();
+        for (to, client) in [
+            ("http://127.0.0.1:8123/?query_id=1", Some(&some.own)),
+            ("https://127.0.0.1:8123/", Some(&clients.named)),
+            ("http://127.0.0.1:22/", None),
+            ("http://db.test/", Some(&clients.named)),
+            ("http://evil.test/", Some(&clients.unnamed)),
+            ("http://example.com/", None),
         ] {
-            let to: Uri = to.parse().unwrap();
-            assert_eq!(only.client(&to).is_some(), is_own, "{to}");
-            assert_eq!(std::ptr::eq(any.client(&to).unwrap(), &raw const any.own), is_own, "{to}");
+            let to = Url::parse(to).unwrap();
+            let chosen = some.client(&to).ok().map(std::ptr::from_ref);
+            assert_eq!(chosen, client.map(std::ptr::from_ref), "{to}");
+            let own = std::ptr::eq(&raw const some.own, chosen.unwrap_or(std::ptr::null()));
+            assert_eq!(none.client(&to).is_ok(), own, "{to}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_never_connected_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let send = async |outgoing: &Outgoing, host: &str| {
+            let body = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
+            let to = format!("http://{host}:{port}/?query_id=q");
+            let patience = Some(Duration::from_secs(10));
+            let options = RequestOptions { first_byte_timeout: patience, ..RequestOptions::default() };
+            let request = Request::post(to).body(body).unwrap();
+            let sent = outgoing.send(request, options, Life::default()).await;
+            sent.err().unwrap()
+        };
+        let elsewhere = port.wrapping_add(1).max(1);
+        let (off, any) = (outgoing(elsewhere, &[]), outgoing(elsewhere, &[JWE]));
+        let few = outgoing(elsewhere, &[JWE, ("MCP_JWE_ALLOWED_HOSTS", "*.test")]);
+        let named = outgoing(elsewhere, &[JWE, ("MCP_JWE_ALLOWED_HOSTS", "*,localhost")]);
+        for (outgoing, host, address) in [
+            (&off, "127.0.0.1", false),
+            (&off, "localhost", false),
+            (&any, "127.0.0.1", true),
+            (&any, "localhost", true),
+            (&few, "localhost", false),
+            (&named, "127.0.0.1", true),
+        ] {
+            let refused = send(outgoing, host).await;
+            let prohibited = matches!(refused, Error::DestinationIpProhibited);
+            let denied = matches!(refused, Error::HttpRequestDenied);
+            assert_eq!((prohibited, denied), (address, !address), "{host}: {refused:?}");
+        }
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        // Where it is named, somebody comes; here, he finds the door shut.
+        listener.set_nonblocking(false).unwrap();
+        let accepting = std::thread::spawn(move || listener.accept().map(drop));
+        assert!(matches!(send(&named, "localhost").await, Error::ConnectionTerminated));
+        accepting.join().unwrap().unwrap();
     }
 
     #[test]
