@@ -18,8 +18,8 @@ pub enum Command {
     Serve(Flags),
     /// Print what this program is.
     Version,
-    /// Make a token.
-    Token(Box<token::Wish>),
+    /// Make a token, or open one.
+    Token(token::Task),
     /// Show Housekey with a ClickHouse of its own.
     Demo(Vec<OsString>),
     /// Print the reference of all settings.
@@ -47,7 +47,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some((name, mut matches)) => match name.as_str() {
             "version" => Command::Version,
             "configuration" => Command::Configuration,
-            "token" => Command::Token(Box::new(token::wish(&matches))),
+            "token" => Command::Token(token::task(&matches)),
             "demo" => Command::Demo(matches.remove_many("arguments").unwrap_or_default().collect()),
             _ => Command::TestConnection { person: matches.remove_one("as"), flags: given(&matches) },
         },
@@ -66,7 +66,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Version => print(&version()),
         Command::Configuration => print(&markdown()),
-        Command::Token(wish) => token::run(&wish)?,
+        Command::Token(task) => token::run(&task)?,
         Command::Demo(arguments) => return demo::run(arguments).await,
         Command::TestConnection { flags, person } => {
             let loaded = settings::load(&settings::sources(flags))?;

@@ -2,6 +2,7 @@
 
 use super::display::Display;
 use super::house::{House, TOKEN_LIFE};
+use crate::token::client_config::{Bearer, Client, Connection};
 
 /// Prints tokens, and a command or a file for each client.
 pub(super) fn show(display: &Display, house: &House, people: &[String]) -> anyhow::Result<()> {
@@ -22,42 +23,21 @@ pub(super) fn show(display: &Display, house: &House, people: &[String]) -> anyho
         "The commands below take {person}'s token from the shell; another variable makes you somebody else."
     ));
 
+    let connection = Connection { url: &url, bearer: Bearer::Variable(name) };
     display.heading("Claude Code");
-    display.copied(&format!(
-        "claude mcp add --transport http housekey {url} --header \"Authorization: Bearer ${name}\""
-    ));
-
-    display.heading("Cursor (.cursor/mcp.json)");
-    display.copied(&format!(
-        "mkdir -p .cursor && cat > .cursor/mcp.json <<END\n\
-         {{ \"mcpServers\": {{ \"housekey\": {{\n    \
-         \"url\": \"{url}\",\n    \
-         \"headers\": {{ \"Authorization\": \"Bearer ${name}\" }} }} }} }}\n\
-         END"
-    ));
-
-    display.heading("VS Code (.vscode/mcp.json)");
-    display.copied(&format!(
-        "mkdir -p .vscode && cat > .vscode/mcp.json <<END\n\
-         {{ \"servers\": {{ \"housekey\": {{\n    \
-         \"type\": \"http\", \"url\": \"{url}\",\n    \
-         \"headers\": {{ \"Authorization\": \"Bearer ${name}\" }} }} }} }}\n\
-         END"
-    ));
-
+    display.copied(&connection.claude_command());
+    for (program, client, folder) in
+        [("Cursor", Client::Cursor, ".cursor"), ("VS Code", Client::VsCode, ".vscode")]
+    {
+        let file = format!("{folder}/mcp.json");
+        display.heading(&format!("{program} ({file})"));
+        display
+            .copied(&format!("mkdir -p {folder} && cat > {file} <<END\n{}\nEND", connection.shown(client)));
+    }
     display.heading("MCP Inspector");
-    display.copied(&format!(
-        "npx @modelcontextprotocol/inspector --cli {url} --transport http \\\n  \
-         --header \"Authorization: Bearer ${name}\" --method tools/call --tool-name execute_query \\\n  \
-         --tool-arg 'query=SELECT currentUser()'"
-    ));
-
+    display.copied(&connection.inspector_command());
     display.heading("curl");
-    display.copied(&format!(
-        "curl -s {url} -H \"Authorization: Bearer ${name}\" -H 'Content-Type: application/json' \\\n  \
-         -H 'MCP-Protocol-Version: 2025-11-25' -d '{{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"tools/call\",\n  \
-         \"params\": {{\"name\": \"execute_query\", \"arguments\": {{\"query\": \"SELECT currentUser()\"}}}}}}'"
-    ));
+    display.copied(&connection.shown(Client::Curl));
     Ok(())
 }
 
