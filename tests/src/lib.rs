@@ -19,5 +19,6 @@ pub mod secrets;
 pub mod settings;
 pub mod stderr;
 pub mod stdio;
+pub mod tls_front;
 pub mod token;
 pub mod world;

@@ -168,7 +168,7 @@ pub(crate) async fn tokens_that_choose_a_server(cell: Cell) -> Result<()> {
     }
     for claims in [
         json!({ "username": "alice", "password": "x", "protocol": "tcp" }),
-        json!({ "username": "alice", "password": "x", "tls_ca_cert": "/etc/ssl/cert.pem" }),
+        json!({ "username": "alice", "password": "x", "tls_enabled": true, "tls_ca_cert": "/etc/ssl/cert.pem" }),
         json!({ "username": "alice", "password": "x", "tls_insecure_skip_verify": true }),
     ] {
         refusals.push(refusal("what is not supported", mint.token(claims)?, 403, ""));
@@ -183,7 +183,9 @@ pub(crate) async fn tokens_that_choose_a_server(cell: Cell) -> Result<()> {
         "port": cell.world.clickhouse().http_port(),
     });
     let gate = Gate::open().await?;
-    let settings = Settings::standard(&cell.world)?.with("CLICKHOUSE_PORT", gate.port().to_string());
+    let settings = Settings::standard(&cell.world)?
+        .with("CLICKHOUSE_PORT", gate.port().to_string())
+        .with("MCP_JWE_ALLOWED_HOSTS", "127.0.0.1");
     let answer =
         cell.client(&settings, Some(&mint.token(claims)?)).await?.query("SELECT currentUser()").await?;
     ensure!(answer.value()? == json!("alice") && gate.visitors().await? == 0, "{}", answer.message);

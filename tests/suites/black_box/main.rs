@@ -7,10 +7,12 @@ mod auth;
 mod cancel;
 mod caps;
 mod errors;
+mod generator;
 mod misconfigured;
 mod protocol;
 mod refused;
 mod shutdown;
+mod tokens;
 mod values;
 mod visible;
 mod who;
@@ -49,6 +51,12 @@ enum Scope {
     Signalled,
     /// A query and its refusal of the native host's own address rules.
     LoopbackNames,
+    /// It needs a host that remembers earlier requests.
+    Counted,
+    /// It is about what a component cannot do.
+    Edge,
+    /// It is about files of the server, which only the native host over HTTP lends to its callers' tokens.
+    Files,
 }
 
 /// The table of cells. Every pair is decided here: a new host or a new scope does not compile without it.
@@ -65,7 +73,10 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         | (Scope::CancelDirect | Scope::CancelImpersonated, NativeHttp | Stdio | HostedComponent)
         | (Scope::CancelDirect, StockWasmtime)
         | (Scope::Signalled, NativeHttp | HostedComponent)
-        | (Scope::LoopbackNames, NativeHttp) => Run,
+        | (Scope::LoopbackNames, NativeHttp)
+        | (Scope::Counted, NativeHttp | HostedComponent)
+        | (Scope::Edge, HostedComponent | StockWasmtime)
+        | (Scope::Files, NativeHttp) => Run,
         (Scope::OverHttp, Stdio) => Skip("the case is about HTTP"),
         (Scope::OverStdio, NativeHttp | HostedComponent | StockWasmtime) => Skip("the case is about stdio"),
         (Scope::Launch, StockWasmtime) => {
@@ -81,7 +92,13 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         ),
         (Scope::Signalled, Stdio) => Skip("the case is about HTTP"),
         (Scope::Signalled, StockWasmtime) => Skip("how a stock runtime ends is its own affair"),
-        (Scope::LoopbackNames, Stdio) => Skip("the case is about HTTP"),
+        (Scope::LoopbackNames | Scope::Counted, Stdio) => Skip("the case is about HTTP"),
+        (Scope::Counted, StockWasmtime) => Skip("a stock runtime keeps nothing between requests"),
+        (Scope::Files, Stdio) => Skip("the case is about HTTP"),
+        (Scope::Files, HostedComponent | StockWasmtime) => {
+            Skip("a component has no files: see tokens::tls_at_the_edge")
+        }
+        (Scope::Edge, NativeHttp | Stdio) => Skip("the case is about the component"),
         (Scope::LoopbackNames, HostedComponent | StockWasmtime) => {
             Skip("the component does not know its address: only server.allowed_hosts guards Host there")
         }
@@ -143,8 +160,19 @@ const CASES: &[Case] = cases! {
         errors::of_arguments,
         errors::nobody_listens,
         auth::denied_people,
+        tokens::claims_narrow,
     }
     OverHttp {
+        tokens::forms,
+        tokens::paths,
+        tokens::order,
+        tokens::keys_and_dates,
+        tokens::unknown_claims,
+        tokens::chosen_servers,
+        tokens::traces,
+        generator::strangers,
+        generator::statuses,
+        generator::bearer,
         auth::every_refusal,
         auth::unsigned_token,
         auth::tokens_without_identity,
@@ -175,6 +203,9 @@ const CASES: &[Case] = cases! {
     CancelImpersonated { cancel::behind_the_gateway }
     Signalled { shutdown::running_queries_end }
     LoopbackNames { protocol::rebound_names }
+    Counted { generator::rate }
+    Edge { tokens::tls_at_the_edge }
+    Files { tokens::tls_claims }
 };
 
 fn main() -> ExitCode {
