@@ -85,12 +85,8 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// Where clouds answer: AWS, Google, Oracle.
-const METADATA_V6: [Ipv6Addr; 3] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
-    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
-];
+/// Networks of which the first two groups are these, in which clouds answer: AWS, Oracle, Google, Scaleway.
+const METADATA_V6: [(u16, u16); 4] = [(0xfd00, 0xec2), (0xfd00, 0xc1), (0xfd20, 0xce), (0xfd00, 0x42)];
 
 fn needs_naming_v4(address: Ipv4Addr) -> bool {
     let [first, ..] = address.octets();
@@ -104,12 +100,12 @@ fn needs_naming_v4(address: Ipv4Addr) -> bool {
 }
 
 fn needs_naming_v6(address: Ipv6Addr) -> bool {
-    let [first, ..] = address.segments();
+    let [first, second, ..] = address.segments();
     // `::/96` holds `::`, `::1` and the deprecated spelling of IPv4 addresses (RFC 4291 section 2.5.5.1).
     let compatible = matches!(address.segments(), [0, 0, 0, 0, 0, 0, _, _]);
     // fe80::/10 is link-local, fec0::/10 was site-local and is treated as such by some systems.
     let local = first & 0xff80 == 0xfe80;
-    compatible || local || address.is_multicast() || METADATA_V6.contains(&address)
+    compatible || local || address.is_multicast() || METADATA_V6.contains(&(first, second))
 }
 
 /// IPv4-mapped (RFC 4291), IPv4-translated (RFC 2765), NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056) addresses carry
@@ -253,7 +249,10 @@ mod tests {
             ("fec0::1", true),
             ("ff02::1", true),
             ("fd00:ec2::254", true),
+            ("fd00:ec2::23", true),
             ("fd20:ce::254", true),
+            ("fd00:42::42", true),
+            ("fd00:43::42", false),
             ("fd12:3456::1", false),
             ("2606:4700::1111", false),
         ] {

@@ -63,12 +63,40 @@ impl AccessKey {
 /// What a server would not let us set for one login and person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// Settings that are not sent again.
-    pub settings: Vec<String>,
+    /// Settings that are not sent again, the oldest first.
+    pub settings: Vec<RefusedValue>,
     /// The profile lets nothing be set (`readonly = 1`).
     pub nothing_settable: bool,
     /// The profile is read-only (`readonly` 1 or 2): the server itself said so.
     pub read_only_profile: bool,
+}
+
+/// A setting that a server would not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedValue {
+    /// Its name.
+    pub name: String,
+    /// The value that was refused; `None` when any is.
+    pub value: Option<String>,
+}
+
+impl Refusals {
+    /// Tokens choose values, so there is a bound on how many are remembered for one login.
+    const MOST: usize = 32;
+
+    /// Whether this value is known to be refused.
+    pub fn refuse(&self, name: &str, value: &str) -> bool {
+        let refuses = |refused: &RefusedValue| {
+            refused.name == name && refused.value.as_deref().is_none_or(|refused| refused == value)
+        };
+        self.nothing_settable || self.settings.iter().any(refuses)
+    }
+
+    /// Keeps the number of values bounded.
+    pub fn forget_the_oldest(&mut self) {
+        let surplus = self.settings.len().saturating_sub(Self::MOST);
+        self.settings.drain(..surplus);
+    }
 }
 
 /// A fetched document.
@@ -88,7 +116,7 @@ impl Facts {
 
     /// Remembers what a server would not let us set.
     pub fn remember_refusals(&self, key: AccessKey, refusals: Refusals, now: UnixTime) {
-        let bytes = 64 + refusals.settings.iter().map(|name| name.len() + 24).sum::<usize>();
+        let bytes = 64 + refusals.settings.iter().map(|refused| refused.name.len() + 64).sum::<usize>();
         lock(&self.refusals).insert(key, refusals, bytes, now, now.after(REFUSALS_LIVE));
     }
 

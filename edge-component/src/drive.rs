@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use housekey_core::exchange::{Admission, Admitted, Inbound, Reply, Service, Step, admit, begin};
+use housekey_core::exchange::{Admission, Admitted, Inbound, Refusal, Reply, Service, Step, admit, begin};
 use housekey_core::facts::Facts;
 use http::{Response, StatusCode, request};
 
@@ -57,14 +57,14 @@ pub(crate) fn serve(request: IncomingRequest, out: ResponseOutparam) {
             let step = with_env(facts, |env| begin(env, Inbound::Http(admitted, body)));
             drive(facts, client, step);
         }
-        Err(answer) => client.reply(answer),
+        Err(refusal) => answer(client, refusal),
     }
 }
 
 /// From the first step to the reply, and what is left to do after it.
 fn drive(facts: &Facts, mut client: Client, mut step: Step) {
     let mut leftovers = Vec::new();
-    let answer = loop {
+    let reply = loop {
         step = match step {
             Step::Fetch(wanted, waiting) => {
                 let fetched = fetch(&wanted);
@@ -87,16 +87,24 @@ fn drive(facts: &Facts, mut client: Client, mut step: Step) {
                 sleep(u64::try_from(until.since(now()).as_millis()).unwrap_or(u64::MAX));
                 with_env(facts, |env| waiting.resume(env))
             }
-            Step::Done(Reply::Http(answer)) => break answer,
+            Step::Done(Reply::Http(reply)) => break reply,
             // These belong to line-based streams, which a component does not have.
             Step::Done(Reply::Lines { .. } | Reply::Cancel(_)) => {
                 break plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer");
             }
         };
     };
-    client.reply(answer);
+    answer(client, reply);
     // Nobody waits for these, so they come last.
     leftovers.into_iter().for_each(Leftover::end);
+}
+
+/// Answers, and tells the operator why a request is refused, which the client may hear in fewer words.
+fn answer(client: Client, reply: Response<Bytes>) {
+    if let Some(Refusal(reason)) = reply.extensions().get() {
+        log(&format!("refused: {reason}"));
+    }
+    client.reply(reply);
 }
 
 /// Admits the request by its head and reads its body.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use housekey_core::address::{is_global, needs_naming};
+use housekey_core::clickhouse::Reach;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -33,6 +34,15 @@ pub(crate) enum ForbiddenAddress {
 }
 
 impl AddressRule {
+    /// The rule for a server of a token's own; none where any address will do.
+    pub(crate) fn of(reach: Reach) -> Option<Self> {
+        match reach {
+            Reach::Any => None,
+            Reach::Unnamed => Some(Self::NeedsNoNaming),
+            Reach::Public => Some(Self::Public),
+        }
+    }
+
     /// A resolver that refuses names with any address that breaks the rule.
     pub(crate) fn resolver(self) -> Checked {
         Checked(self)

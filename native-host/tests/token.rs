@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use housekey_core::jose::token::{TokenKeys, read};
+use housekey_core::secret::Secret;
 use serde_json::Value;
 
 const SECRETS: [(&str, &str); 2] =
@@ -10,6 +12,9 @@ const SECRETS: [(&str, &str); 2] =
 
 /// What nobody must ever see.
 const PASSWORD: &str = "hunter2-in-the-token";
+
+/// Half of a server's environment: with it, none starts.
+const HALF: (&str, &str) = ("CLICKHOUSE_PORT", "eight");
 
 /// Runs the program with nothing but these variables around it, and this on its standard input.
 fn housekey(environment: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
@@ -83,6 +88,39 @@ fn a_token_that_would_be_refused_is_told_about_on_standard_error() {
     assert_eq!((refused.status.code(), &shown["accepted"]), (Some(1), &false.into()));
     let reason = shown["reason"].as_str().unwrap();
     assert!(text(&refused.stderr).contains(reason), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn nothing_is_said_of_a_server_that_does_not_start() {
+    let half = [SECRETS[0], SECRETS[1], HALF];
+    let made = housekey(&half, &["--email", "alice"], "");
+    assert_eq!((made.status.code(), text(&made.stdout).lines().count()), (Some(0), 1));
+    let told = text(&made.stderr);
+    assert!(told.starts_with("housekey: warning: no server starts") && told.contains(HALF.0), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let inspected = housekey(&half, &["inspect"], text(&made.stdout));
+    let shown: Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    let shown = shown.as_object().unwrap();
+    assert_eq!((inspected.status.code(), &shown["accepted"]), (Some(1), &Value::Null));
+    assert!(!shown.contains_key("runs_as") && shown["claims"]["email"] == "alice", "{shown:?}");
+    let (told, reason) = (text(&inspected.stderr), shown["reason"].as_str().unwrap());
+    assert!(told.contains(HALF.0) && told.contains(reason) && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_password_may_come_through_a_pipe() {
+    let login = ["--host", "db.example.com", "--username", "u", "--password", "-"];
+    let (typed, given) = (format!("{PASSWORD}\nsomething else\n"), [&login[..5], &[PASSWORD]].concat());
+    let password_of = |made: &Output| {
+        assert_eq!((made.status.code(), text(&made.stderr)), (Some(0), ""));
+        let keys = TokenKeys::new(&[Secret::from(SECRETS[0].1)], &[Secret::from(SECRETS[1].1)]).unwrap();
+        read(&keys, text(&made.stdout).trim()).unwrap().claims.password
+    };
+    let typed = password_of(&housekey(&SECRETS, &login, &typed));
+    assert_eq!((&typed, &typed), (&Some(PASSWORD.into()), &password_of(&housekey(&SECRETS, &given, ""))));
+    let nothing = housekey(&SECRETS, &login, "");
+    assert_eq!((nothing.status.code(), text(&nothing.stdout)), (Some(1), ""));
+    assert!(text(&nothing.stderr).contains("the password"), "{}", text(&nothing.stderr));
 }
 
 #[test]

@@ -12,8 +12,8 @@ mod value;
 
 pub use exception::{Exception, RefusedSetting};
 pub use query::{
-    ChosenBy, ClientFiles, Column, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, Row, RunAs,
-    Scheme, Setting, Statement, TokenServer, TokenTls,
+    ChosenBy, ClientFiles, Column, Credential, Endpoint, QueryEvent, QueryRequest, Reach, ReadLimits, Row,
+    RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};

@@ -61,11 +61,22 @@ impl ChosenBy {
 /// What a token may say of its own server beside the endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenServer {
-    /// Whether the operator has named this very server. If not, a host that resolves names refuses addresses for
-    /// which [`crate::address::needs_naming`] holds.
-    pub any_address: bool,
+    /// At which addresses it may be, as far as the host can tell.
+    pub reach: Reach,
     /// How TLS is spoken with it.
     pub tls: TokenTls,
+}
+
+/// At which addresses a server may be. A host that resolves names holds every address to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// At any: the operator has named this very server.
+    Any,
+    /// At those for which [`crate::address::needs_naming`] does not hold.
+    Unnamed,
+    /// At those of the public internet ([`crate::address::is_global`]).
+    #[default]
+    Public,
 }
 
 /// How TLS is spoken with a server of a token's own. Paths are relative to `server.jwe.tls_directory` and have no

@@ -5,12 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use sha2::{Digest, Sha256};
 
 use super::error::ConfigError;
-use super::host_pattern::HostPattern;
 use super::key::{Key, Status, keys};
 use super::layers::Gathered;
 use super::reader::Reader;
 use super::settings::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Impersonation, Level, Logging, Server, Tls, Transport,
 };
 use super::value::{Value, quoted};
 use super::{Host, name_rules};
@@ -130,19 +129,18 @@ impl Reader<'_> {
 
     fn server(&mut self, clickhouse: &ClickHouse) -> Server {
         let jwe = self.jwe();
-        let transport = match (self.host, self.choice("server.transport")) {
-            (Host::Edge, _) | (Host::Native, "http") => Transport::Http,
-            (Host::Native, _) => Transport::Stdio,
-        };
+        let chosen = self.transport();
+        // Of what was refused before, nothing more is said that depends on it.
+        let (is_stdio, transport) = (chosen == Some(Transport::Stdio), chosen.unwrap_or(Transport::Http));
         let token =
             self.secrets("server.token").into_iter().next().filter(|token| !token.expose().is_empty());
-        if token.is_some() && !(jwe.enabled && transport == Transport::Stdio) {
+        if token.is_some() && chosen.is_some() && !(jwe.enabled && is_stdio) {
             let name = self.gathered.name("server.token");
             self.warn(&format!(
                 "{name} has no effect: it is for the transport `stdio` with `server.jwe.enabled`."
             ));
         }
-        if token.is_none() && jwe.enabled && transport == Transport::Stdio {
+        if token.is_none() && jwe.enabled && is_stdio {
             self.rule("`server.jwe.enabled` is true and the transport is `stdio`, but there is no token: give `--token` or `MCP_TOKEN`");
         }
         let address_given = self.given("server.address");
@@ -173,6 +171,15 @@ impl Reader<'_> {
         }
     }
 
+    /// `None` when what was chosen is refused.
+    fn transport(&self) -> Option<Transport> {
+        match (self.host, self.choice("server.transport")) {
+            (Host::Edge, _) | (Host::Native, "http") => Some(Transport::Http),
+            (Host::Native, "stdio") if !self.gathered.is_unread("server.transport") => Some(Transport::Stdio),
+            (Host::Native, _) => None,
+        }
+    }
+
     fn warn_of_strangers(&mut self, clickhouse: &ClickHouse, address: &str) {
         let loopback = address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let user = quoted(&clickhouse.username);
@@ -184,69 +191,6 @@ impl Reader<'_> {
         self.warn(&format!(
             "No authentication is configured: {reach} queries ClickHouse as {user}. Set `server.jwe.enabled` to ask for tokens."
         ));
-    }
-
-    fn jwe(&mut self) -> Jwe {
-        let jwe = Jwe {
-            enabled: self.flag("server.jwe.enabled"),
-            jwe_secret_key: self.secret_keys("server.jwe.jwe_secret_key"),
-            jwt_secret_key: self.secret_keys("server.jwe.jwt_secret_key"),
-            leeway: self.number("server.jwe.leeway"),
-            allow_non_expiring: self.flag("server.jwe.allow_non_expiring"),
-            max_lifetime: self.number("server.jwe.max_lifetime"),
-            allowed_hosts: self.token_hosts(),
-            tls_directory: self.tls_directory(),
-            generator: self.generator(),
-        };
-        if jwe.enabled && jwe.jwe_secret_key.is_empty() {
-            self.rule("`server.jwe.enabled` is true, but there is no `server.jwe.jwe_secret_key`");
-        }
-        let secrets = ["server.jwe.jwe_secret_key", "server.jwe.jwt_secret_key"];
-        for (path, secrets) in secrets.into_iter().zip([&jwe.jwe_secret_key, &jwe.jwt_secret_key]) {
-            let name = self.gathered.name(path);
-            if !jwe.enabled && !secrets.is_empty() {
-                self.warn(&format!("{name} has no effect: `server.jwe.enabled` is false."));
-            } else if secrets.iter().any(|secret| secret.expose().len() < 16) {
-                self.warn(&format!("{name} is shorter than 16 bytes: it can be guessed from one token."));
-            }
-        }
-        if jwe.allow_non_expiring && jwe.max_lifetime > 0 {
-            self.rule("`server.jwe.allow_non_expiring` and `server.jwe.max_lifetime` exclude each other");
-        }
-        jwe
-    }
-
-    fn token_hosts(&mut self) -> Vec<HostPattern> {
-        let path = "server.jwe.allowed_hosts";
-        let problem = "is not a pattern such as `db.example.com:8443`, `*.example.com` or `10.0.0.7`";
-        self.each(path, problem, HostPattern::parse)
-    }
-
-    fn tls_directory(&mut self) -> Option<String> {
-        let path = "server.jwe.tls_directory";
-        let directory = self.optional(path)?;
-        if !directory.starts_with('/') || directory.split('/').any(|part| part == "..") {
-            self.value_problem(path, "takes an absolute path without `..`");
-        }
-        Some(directory)
-    }
-
-    fn generator(&mut self) -> Generator {
-        let path = "server.jwe.generator_token";
-        let token = self.secrets(path).into_iter().next().filter(|token| !token.expose().is_empty());
-        if let Some(token) = &token {
-            if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-                self.value_problem(path, "takes visible ASCII characters, as a header can carry them");
-            } else if token.expose().len() < 16 {
-                let name = self.gathered.name(path);
-                self.warn(&format!("{name} is shorter than 16 bytes: it can be guessed."));
-            }
-        }
-        Generator {
-            enabled: self.flag("server.jwe.generator"),
-            token,
-            per_minute: Some(self.number("server.jwe.generator_rate")).filter(|rate| *rate > 0),
-        }
     }
 
     fn impersonation(&mut self, clickhouse: &ClickHouse, server: &Server) {

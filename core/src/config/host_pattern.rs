@@ -25,8 +25,10 @@ enum HostPart {
 pub enum Covered {
     /// By its name: the operator means this host, whatever its address is.
     ByName,
-    /// By a wildcard: the operator did not think of this host.
-    ByWildcard,
+    /// By its domain: the operator did not think of this very host.
+    ByDomain,
+    /// By `*`: the operator thought of no host at all.
+    ByAnything,
 }
 
 impl HostPattern {
@@ -52,9 +54,9 @@ impl HostPattern {
             return None;
         }
         match &self.host {
-            HostPart::Any => Some(Covered::ByWildcard),
+            HostPart::Any => Some(Covered::ByAnything),
             HostPart::Below(suffix) => {
-                (host.len() > suffix.len() && host.ends_with(suffix.as_str())).then_some(Covered::ByWildcard)
+                (host.len() > suffix.len() && host.ends_with(suffix.as_str())).then_some(Covered::ByDomain)
             }
             HostPart::Exact(name) => (name == host).then_some(Covered::ByName),
         }
@@ -63,7 +65,10 @@ impl HostPattern {
 
 /// The host and the port. Two colons and no brackets make an IPv6 address without a port.
 fn split(text: &str) -> Option<(&str, Option<u16>)> {
-    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?;
+    let digits = |port: &str| {
+        let number = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?;
+        number.filter(|port| *port > 0)
+    };
     if text.starts_with('[') {
         let end = text.find(']')?;
         let (host, rest) = text.split_at_checked(end + 1)?;
@@ -73,9 +78,7 @@ fn split(text: &str) -> Option<(&str, Option<u16>)> {
         };
     }
     match text.split_once(':') {
-        Some((host, port)) if !port.contains(':') => {
-            Some((host, Some(digits(port).filter(|port| *port > 0)?)))
-        }
+        Some((host, port)) if !port.contains(':') => Some((host, Some(digits(port)?))),
         Some(_) | None => Some((text, None)),
     }
 }
@@ -103,20 +106,20 @@ mod tests {
 
     #[test]
     fn patterns_cover_what_they_say() {
-        use Covered::{ByName, ByWildcard};
+        use Covered::{ByAnything, ByDomain, ByName};
         for (pattern, host, port, wanted) in [
             ("db.example.com", "db.example.com", 1, Some(ByName)),
             ("DB.example.com.", "db.example.com", 1, Some(ByName)),
             ("db.example.com:8443", "db.example.com", 8443, Some(ByName)),
             ("db.example.com:8443", "db.example.com", 8123, None),
             ("db.example.com", "a.db.example.com", 1, None),
-            ("*.example.com", "db.example.com", 1, Some(ByWildcard)),
-            ("*.example.com", "a.b.example.com", 1, Some(ByWildcard)),
+            ("*.example.com", "db.example.com", 1, Some(ByDomain)),
+            ("*.example.com", "a.b.example.com", 1, Some(ByDomain)),
             ("*.example.com", "example.com", 1, None),
             ("*.example.com", "badexample.com", 1, None),
             ("*.example.com:1", "db.example.com", 2, None),
-            ("*", "127.0.0.1", 1, Some(ByWildcard)),
-            ("*:8443", "db", 8443, Some(ByWildcard)),
+            ("*", "127.0.0.1", 1, Some(ByAnything)),
+            ("*:8443", "db", 8443, Some(ByAnything)),
             ("*:8443", "db", 22, None),
             ("10.0.0.7:8123", "10.0.0.7", 8123, Some(ByName)),
             ("[FD00::7]:8123", "fd00::7", 8123, Some(ByName)),
@@ -152,6 +155,7 @@ mod tests {
             "a b",
             "me@a",
             "[::1]:",
+            "[::1]:0",
         ] {
             assert_eq!(HostPattern::parse(text), None, "{text}");
         }

@@ -1,6 +1,6 @@
 //! The layers, one over the other: document, environment, flags; the defaults lie in the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::document::{self, Document, Format, Node};
@@ -43,6 +43,8 @@ struct Given {
 #[derive(Default)]
 pub(super) struct Gathered {
     values: BTreeMap<&'static str, Given>,
+    /// Keys that were given what cannot be read.
+    unread: BTreeSet<&'static str>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -125,6 +127,11 @@ impl Gathered {
         }
     }
 
+    /// Whether a key was given something else than the value that stands for it here.
+    pub(super) fn is_unread(&self, path: &str) -> bool {
+        self.unread.contains(path)
+    }
+
     fn lay(&mut self, layer: Layer, problems: &mut Vec<ConfigError>) {
         let mut seen: BTreeMap<&'static str, Origin> = BTreeMap::new();
         for (key, origin, input) in layer.inputs {
@@ -137,7 +144,10 @@ impl Gathered {
                 Ok(value) => {
                     self.values.insert(key.path, Given { key, origin, value });
                 }
-                Err(problem) => problems.push(ConfigError::Value { at: origin.to_string(), problem }),
+                Err(problem) => {
+                    self.unread.insert(key.path);
+                    problems.push(ConfigError::Value { at: origin.to_string(), problem });
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ mod error;
 pub mod fuzzing;
 mod hint;
 mod host_pattern;
+mod jwe;
 pub mod key;
 mod layers;
 mod name_rules;

@@ -176,7 +176,7 @@ pub struct Jwe {
     pub leeway: u64,
     /// Whether a token without `exp` is accepted.
     pub allow_non_expiring: bool,
-    /// Seconds for which a token may still be valid when it comes; 0 for no limit.
+    /// The longest life of a token in seconds, from its `iat` or else from when it comes; 0 for no limit.
     pub max_lifetime: u64,
     /// ClickHouse servers that a token may name; empty for no list.
     pub allowed_hosts: Vec<HostPattern>,

@@ -133,12 +133,15 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::Token(error) => challenged(401, "invalid_token", &error.public_reason()),
         // What may be impersonated is the operator's policy, and the caller has proved who they are: they may know.
-        Failure::Policy(error @ (PolicyError::NoIdentity | PolicyError::EndpointWithoutLogin)) => {
-            challenged(401, "invalid_token", &error.to_string())
-        }
+        Failure::Policy(
+            error @ (PolicyError::NoIdentity
+            | PolicyError::EndpointWithoutLogin
+            | PolicyError::PasswordWithoutUsername),
+        ) => challenged(401, "invalid_token", &error.to_string()),
         Failure::Policy(
             error @ (PolicyError::Identity(_)
             | PolicyError::EmailNotVerified
+            | PolicyError::GeneratorOff
             | PolicyError::Protocol
             | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
@@ -266,9 +269,18 @@ mod tests {
             ),
             (
                 Failure::Policy(PolicyError::EndpointWithoutLogin),
-                "401 a token that names a host, port or protocol must bring its own username and password | Bearer \
-                 realm=\"housekey\", error=\"invalid_token\", error_description=\"a token that names a host, port or \
-                 protocol must bring its own username and password\"",
+                "401 a token that names a host, a port, a protocol or TLS must bring its own username and password | \
+                 Bearer realm=\"housekey\", error=\"invalid_token\", error_description=\"a token that names a host, a \
+                 port, a protocol or TLS must bring its own username and password\"",
+            ),
+            (
+                Failure::Policy(PolicyError::PasswordWithoutUsername),
+                "401 the token has a password without a username | Bearer realm=\"housekey\", error=\"invalid_token\", \
+                 error_description=\"the token has a password without a username\"",
+            ),
+            (
+                Failure::Policy(PolicyError::GeneratorOff),
+                "403 the token was made by `/jwe-token-generator`, which is switched off",
             ),
             (Failure::Policy(PolicyError::Identity(denied.clone())), &format!("403 {denied}")),
             (Failure::Policy(PolicyError::EmailNotVerified), "403 the token's `email` is not verified"),

@@ -45,11 +45,7 @@ impl Service {
         let jwe = &config.server.jwe;
         let keys =
             if jwe.enabled { Some(TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?) } else { None };
-        let life = LifePolicy {
-            leeway_seconds: jwe.leeway,
-            allow_non_expiring: jwe.allow_non_expiring,
-            max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
-        };
+        let life = LifePolicy::of(jwe);
         let policy = Policy::new(&config, host);
         let (guard, generator) = (guard(&config, host), Generator::new(&config));
         Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, policy, generator }))

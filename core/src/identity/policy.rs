@@ -8,13 +8,16 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::server_choice::{self, ChoiceError};
+use super::server_choice::{self, ChoiceError, MadeFor};
 use crate::clickhouse::{ChosenBy, Credential, Endpoint, RunAs, Scheme};
 use crate::config::{Config, Host, Impersonation};
 use crate::jose::claims::{Claims, Protocol};
 use crate::secret::Secret;
 use crate::sql::{DenyList, IdentityRefusal, ImpersonatedUser};
 use crate::time::UnixTime;
+
+/// The `iss` of tokens that the generator makes for strangers. The token is sealed, so nobody can take it off.
+pub const STRANGERS_ISSUER: &str = "jwe-token-generator";
 
 /// What one caller may reach, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +55,14 @@ pub struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The token chose a server but brings no login for it.
-    #[error("a token that names a host, port or protocol must bring its own username and password")]
+    #[error("a token that names a host, a port, a protocol or TLS must bring its own username and password")]
     EndpointWithoutLogin,
+    /// A password for nobody: to pass over it would be to lend the configured login.
+    #[error("the token has a password without a username")]
+    PasswordWithoutUsername,
+    /// The endpoint that made the token is switched off, and with it what it made.
+    #[error("the token was made by `/jwe-token-generator`, which is switched off")]
+    GeneratorOff,
     /// Impersonation is on, and the token names neither a user nor a person.
     #[error("the token names neither a username nor an identity (`email` or `sub`)")]
     NoIdentity,
@@ -98,6 +107,16 @@ impl Policy {
         if claims.email.is_some() && claims.email_verified == Some(false) {
             return Err(PolicyError::EmailNotVerified);
         }
+        if claims.password.is_some() && claims.username.is_none() {
+            return Err(PolicyError::PasswordWithoutUsername);
+        }
+        let made_for = match claims.iss.as_deref() {
+            Some(STRANGERS_ISSUER) if !config.server.jwe.generator.enabled => {
+                return Err(PolicyError::GeneratorOff);
+            }
+            Some(STRANGERS_ISSUER) => MadeFor::Stranger,
+            Some(_) | None => MadeFor::TheOperator,
+        };
         let identity = claims.email.as_deref().or(claims.sub.as_deref());
         // The e-mail address and the subject go to the query log, so they are cut to a size that a log can take.
         let subject = identity.or(claims.username.as_deref()).map(|name| name.chars().take(256).collect());
@@ -114,7 +133,7 @@ impl Policy {
             let (Some(username), Some(password)) = (&claims.username, &claims.password) else {
                 return Err(PolicyError::EndpointWithoutLogin);
             };
-            let (endpoint, server) = server_choice::judge(config, self.host, claims)?;
+            let (endpoint, server) = server_choice::judge(config, self.host, claims, made_for)?;
             access.endpoint = endpoint;
             access.chosen_by = ChosenBy::Token(Arc::new(server));
             access.credential =

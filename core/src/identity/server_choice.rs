@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::num::NonZero;
 
-use crate::address::{canonical_host, needs_naming};
-use crate::clickhouse::{ClientFiles, Endpoint, Scheme, TokenServer, TokenTls};
+use crate::address::{canonical_host, is_global, needs_naming};
+use crate::clickhouse::{ClientFiles, Endpoint, Reach, Scheme, TokenServer, TokenTls};
 use crate::config::{Config, Covered, Host};
 use crate::jose::claims::Claims;
 
@@ -22,6 +22,12 @@ pub enum ChoiceError {
         "the token names a loopback, link-local or metadata address, which `server.jwe.allowed_hosts` must list by name"
     )]
     NotNamed,
+    /// A token that was made for a stranger is worth no more than the stranger's own place in the network.
+    #[error(
+        "a token made without the generator's bearer reaches servers that `server.jwe.allowed_hosts` lists, and others \
+         at addresses of the public internet only"
+    )]
+    NotPublic,
     /// Settings of TLS without TLS would be silently ignored.
     #[error("the token has settings of TLS, but its `tls_enabled` is not true")]
     TlsOff,
@@ -57,11 +63,21 @@ pub(super) fn is_made(claims: &Claims) -> bool {
         || tls_claim(claims).is_some()
 }
 
+/// Who had a token made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MadeFor {
+    /// Somebody whom the operator trusts with the secret or the generator's bearer.
+    TheOperator,
+    /// Whoever asked the generator.
+    Stranger,
+}
+
 /// The server that the claims choose, if they may.
 pub(super) fn judge(
     config: &Config,
     host: Host,
     claims: &Claims,
+    made_for: MadeFor,
 ) -> Result<(Endpoint, TokenServer), ChoiceError> {
     let clickhouse = &config.clickhouse;
     let tls = claims.tls_enabled.unwrap_or(clickhouse.tls.enabled);
@@ -70,37 +86,52 @@ pub(super) fn judge(
         host: claims.host.clone().unwrap_or_else(|| clickhouse.host.clone()),
         port: claims.port.map_or(clickhouse.port, NonZero::get),
     };
-    let any_address = judge_address(config, host, &endpoint)?;
+    let reach = judge_address(config, host, &endpoint, made_for)?;
     let tls = judge_tls(config, host, claims)?;
     // Brackets belong to URLs.
     let bare = endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok((Endpoint { host: bare, ..endpoint }, TokenServer { any_address, tls }))
+    Ok((Endpoint { host: bare, ..endpoint }, TokenServer { reach, tls }))
 }
 
-/// Whether any address of the host will do, because the operator has named it.
-fn judge_address(config: &Config, host: Host, endpoint: &Endpoint) -> Result<bool, ChoiceError> {
+/// At which addresses the server may be.
+fn judge_address(
+    config: &Config,
+    host: Host,
+    endpoint: &Endpoint,
+    made_for: MadeFor,
+) -> Result<Reach, ChoiceError> {
     let name = canonical_host(&endpoint.host).ok_or(ChoiceError::NotHost)?;
-    // Every token reaches the configured server, so choosing it chooses nothing new.
     let own = canonical_host(&config.clickhouse.host);
-    if own.as_ref() == Some(&name) && endpoint.port == config.clickhouse.port {
-        return Ok(true);
+    let is_own = own.as_ref() == Some(&name) && endpoint.port == config.clickhouse.port;
+    // Every token of the operator's reaches the configured server, so choosing it chooses nothing new.
+    if is_own && made_for == MadeFor::TheOperator {
+        return Ok(Reach::Any);
     }
     let patterns = &config.server.jwe.allowed_hosts;
-    let mut covered = patterns.iter().filter_map(|pattern| pattern.covers(&name, endpoint.port)).peekable();
-    match (covered.peek().is_some(), host) {
-        (true, Host::Native | Host::Edge) => {}
-        (false, Host::Native) if patterns.is_empty() => {}
-        (false, Host::Native | Host::Edge) => return Err(ChoiceError::NotAllowed),
+    let covered: Vec<_> =
+        patterns.iter().filter_map(|pattern| pattern.covers(&name, endpoint.port)).collect();
+    if covered.contains(&Covered::ByName) {
+        return Ok(Reach::Any);
     }
-    if covered.any(|how| how == Covered::ByName) {
-        return Ok(true);
-    }
+    let reach = match (made_for, host) {
+        _ if covered.contains(&Covered::ByDomain) => Reach::Unnamed,
+        (MadeFor::TheOperator, _) if covered.contains(&Covered::ByAnything) => Reach::Unnamed,
+        (MadeFor::TheOperator, Host::Native) if patterns.is_empty() => Reach::Unnamed,
+        (MadeFor::Stranger, Host::Native) if patterns.is_empty() || !covered.is_empty() => Reach::Public,
+        (MadeFor::TheOperator | MadeFor::Stranger, Host::Native | Host::Edge) => {
+            return Err(ChoiceError::NotAllowed);
+        }
+    };
     // Names are judged by the host that resolves them; these two are certain to lead home.
     let local = name == "localhost" || name.ends_with(".localhost");
-    if local || name.parse::<IpAddr>().is_ok_and(needs_naming) {
+    let address: Option<IpAddr> = name.parse().ok();
+    if local || address.is_some_and(needs_naming) {
         return Err(ChoiceError::NotNamed);
     }
-    Ok(false)
+    if reach == Reach::Public && address.is_some_and(|address| !is_global(address)) {
+        return Err(ChoiceError::NotPublic);
+    }
+    Ok(reach)
 }
 
 fn judge_tls(config: &Config, host: Host, claims: &Claims) -> Result<TokenTls, ChoiceError> {
@@ -201,10 +232,12 @@ mod tests {
     #[test]
     fn the_list_and_the_address_decide() {
         use ChoiceError::{NotAllowed, NotHost, NotNamed};
+        const YES: Result<Reach, ChoiceError> = Ok(Reach::Any);
+        const ELSE: Result<Reach, ChoiceError> = Ok(Reach::Unnamed);
         for (list, host, port, native, edge) in [
-            ("", "db.example.com", 8123, Ok(false), Err(NotAllowed)),
-            ("", "10.1.2.3", 8123, Ok(false), Err(NotAllowed)),
-            ("", "127.0.0.1", 8123, Ok(true), Ok(true)),
+            ("", "db.example.com", 8123, ELSE, Err(NotAllowed)),
+            ("", "10.1.2.3", 8123, ELSE, Err(NotAllowed)),
+            ("", "127.0.0.1", 8123, YES, YES),
             ("", "127.0.0.1", 22, Err(NotNamed), Err(NotAllowed)),
             ("", "localhost", 8123, Err(NotNamed), Err(NotAllowed)),
             ("", "x.localhost.", 8123, Err(NotNamed), Err(NotAllowed)),
@@ -214,21 +247,51 @@ mod tests {
             ("", "127.1", 22, Err(NotHost), Err(NotHost)),
             ("", "2130706433", 22, Err(NotHost), Err(NotHost)),
             ("", "a/b", 22, Err(NotHost), Err(NotHost)),
-            ("db.example.com", "db.example.com", 1, Ok(true), Ok(true)),
-            ("db.example.com", "DB.EXAMPLE.com.", 1, Ok(true), Ok(true)),
+            ("db.example.com", "db.example.com", 1, YES, YES),
+            ("db.example.com", "DB.EXAMPLE.com.", 1, YES, YES),
             ("db.example.com", "evil.example.com", 1, Err(NotAllowed), Err(NotAllowed)),
-            ("db.example.com", "127.0.0.1", 8123, Ok(true), Ok(true)),
-            ("*.example.com", "db.example.com", 1, Ok(false), Ok(false)),
-            ("*.example.com,db.example.com", "db.example.com", 1, Ok(true), Ok(true)),
-            ("*", "db.example.com", 1, Ok(false), Ok(false)),
+            ("db.example.com", "127.0.0.1", 8123, YES, YES),
+            ("*.example.com", "db.example.com", 1, ELSE, ELSE),
+            ("*.example.com,db.example.com", "db.example.com", 1, YES, YES),
+            ("*", "db.example.com", 1, ELSE, ELSE),
             ("*", "169.254.169.254", 80, Err(NotNamed), Err(NotNamed)),
-            ("*,169.254.169.254", "169.254.169.254", 80, Ok(true), Ok(true)),
-            ("localhost:9000", "localhost", 9000, Ok(true), Ok(true)),
+            ("*,169.254.169.254", "169.254.169.254", 80, YES, YES),
+            ("localhost:9000", "localhost", 9000, YES, YES),
             ("localhost:9000", "localhost", 22, Err(NotAllowed), Err(NotAllowed)),
         ] {
             let config = config(&[("MCP_JWE_ALLOWED_HOSTS", list)]);
             for (runs_on, wanted) in [(Host::Native, native), (Host::Edge, edge)] {
-                let judged = judge(&config, runs_on, &at(host, port)).map(|(_, server)| server.any_address);
+                let judged = judge(&config, runs_on, &at(host, port), MadeFor::TheOperator);
+                let judged = judged.map(|(_, server)| server.reach);
+                assert_eq!(judged, wanted, "{list:?} {host}:{port} {runs_on:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_get_nothing_of_this_servers_place_in_the_network() {
+        use ChoiceError::{NotAllowed, NotNamed, NotPublic};
+        use Reach::{Any, Public, Unnamed};
+        for (list, host, port, native, edge) in [
+            ("", "127.0.0.1", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("", "db.example.com", 8123, Ok(Public), Err(NotAllowed)),
+            ("", "8.8.8.8", 8123, Ok(Public), Err(NotAllowed)),
+            ("", "10.1.2.3", 8123, Err(NotPublic), Err(NotAllowed)),
+            ("", "192.168.0.1", 8123, Err(NotPublic), Err(NotAllowed)),
+            ("", "100.64.0.1", 8123, Err(NotPublic), Err(NotAllowed)),
+            ("", "169.254.169.254", 8123, Err(NotNamed), Err(NotAllowed)),
+            ("*", "10.1.2.3", 8123, Err(NotPublic), Err(NotAllowed)),
+            ("*", "db.example.com", 8123, Ok(Public), Err(NotAllowed)),
+            ("127.0.0.1:8123", "127.0.0.1", 8123, Ok(Any), Ok(Any)),
+            ("127.0.0.1:8124", "127.0.0.1", 8123, Err(NotAllowed), Err(NotAllowed)),
+            ("*.example.com", "db.example.com", 8123, Ok(Unnamed), Ok(Unnamed)),
+            ("*.example.com", "db.example.org", 8123, Err(NotAllowed), Err(NotAllowed)),
+            ("10.1.2.3", "10.1.2.3", 8123, Ok(Any), Ok(Any)),
+        ] {
+            let config = config(&[("MCP_JWE_ALLOWED_HOSTS", list)]);
+            for (runs_on, wanted) in [(Host::Native, native), (Host::Edge, edge)] {
+                let judged = judge(&config, runs_on, &at(host, port), MadeFor::Stranger);
+                let judged = judged.map(|(_, server)| server.reach);
                 assert_eq!(judged, wanted, "{list:?} {host}:{port} {runs_on:?}");
             }
         }
@@ -238,7 +301,10 @@ mod tests {
     fn a_port_alone_is_a_choice_of_its_own() {
         let claims = Claims { port: NonZero::new(22), ..Claims::default() };
         assert!(is_made(&claims));
-        assert_eq!(judge(&config(&[]), Host::Native, &claims).unwrap_err(), ChoiceError::NotNamed);
+        assert_eq!(
+            judge(&config(&[]), Host::Native, &claims, MadeFor::TheOperator).unwrap_err(),
+            ChoiceError::NotNamed
+        );
     }
 
     #[test]
@@ -292,7 +358,7 @@ mod tests {
             ),
             (&without, Host::Native, base(), Ok(TokenTls::default())),
         ] {
-            let judged = judge(config, host, &claims).map(|(_, server)| server.tls);
+            let judged = judge(config, host, &claims, MadeFor::TheOperator).map(|(_, server)| server.tls);
             assert_eq!(judged, wanted, "{claims:?}");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::claims::Claims;
 use super::token_error::TokenError;
+use crate::config;
 use crate::time::UnixTime;
 
 /// What is asked of a token's dates.
@@ -17,6 +18,15 @@ pub struct LifePolicy {
 }
 
 impl LifePolicy {
+    /// What a configuration asks.
+    pub fn of(jwe: &config::Jwe) -> Self {
+        Self {
+            leeway_seconds: jwe.leeway,
+            allow_non_expiring: jwe.allow_non_expiring,
+            max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
+        }
+    }
+
     /// Compares whole seconds, as the claims count them: in the second of `exp` a token is still valid.
     pub fn check(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
         let (now, leeway) = (now.seconds(), self.leeway_seconds);

@@ -194,7 +194,8 @@ fn result(call: &Call, outcome: Outcome, sent: Option<&QueryRequest>) -> CallRes
         }
         // Whatever listens at an address that a token chose, its words are not for the model.
         Outcome::Broken(_) if !call.access.chosen_by.is_operator() => CallResult::Failed(
-            "The query did not finish: the server that the token names did not answer as ClickHouse does."
+            "The query did not finish: the server that the token names could not be reached in the way that the token \
+             wants, or did not answer as ClickHouse does."
                 .into(),
         ),
         Outcome::Broken(reason) => CallResult::Failed(format!("The query did not finish: {reason}.")),

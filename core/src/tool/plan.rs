@@ -9,7 +9,7 @@ use crate::clickhouse::{
     Statement,
 };
 use crate::env::Env;
-use crate::facts::{AccessKey, Refusals};
+use crate::facts::{AccessKey, Refusals, RefusedValue};
 use crate::jsonrpc::RequestId;
 use crate::sql::{Inner, StatementKind};
 
@@ -42,6 +42,10 @@ impl Plan {
         let bytes = config.clickhouse.max_result_bytes;
         let configured_time = Some(config.clickhouse.max_execution_time).filter(|seconds| *seconds > 0);
         let seconds = [configured_time, access.max_execution_time].into_iter().flatten().min();
+        // Where the operator leaves a cap to the person's profile, that is not known here, and a setting would replace
+        // it. What a token or a call asks for is then kept by us alone.
+        let server_seconds = seconds.filter(|_| configured_time.is_some());
+        let server_rows = rows.filter(|_| config.clickhouse.max_result_rows.is_some());
         let row_bytes = bytes
             .and_then(|bytes| usize::try_from(bytes).ok())
             .map_or(LARGEST_ROW, |bytes| bytes.saturating_add(ROW_SLACK).min(LARGEST_ROW));
@@ -61,17 +65,23 @@ impl Plan {
                 Vec::new()
             },
             query_id: env.random_id(),
-            deadline_seconds: seconds.map_or(LONGEST_WAIT, |seconds| seconds.saturating_add(GRACE_SECONDS)),
+            deadline_seconds: deadline(seconds, server_seconds),
             limits: ReadLimits { row_bytes },
         };
         let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
-        let refuses_limit = known.nothing_settable || known.settings.iter().any(|name| name == "limit");
         // One row more than asked, so that "cut" and "exactly as many" can be told apart.
-        let one_more = rows.filter(|_| !refuses_limit).map(|rows| rows.saturating_add(1));
+        let one_more = server_rows.map(|rows| rows.saturating_add(1));
+        let one_more = one_more.filter(|rows| !known.refuse("limit", &rows.to_string()));
         request.inner = Inner { readonly: !known.read_only_profile, limit: one_more };
-        request.settings = settings(call, tool, &request, one_more, seconds, &known);
+        request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
         Self { request, limits: RowLimits { rows, bytes } }
     }
+}
+
+/// How long a host waits: beyond the server's own limit a little, so that the server's error is the one that is seen.
+fn deadline(seconds: Option<u64>, server_seconds: Option<u64>) -> u64 {
+    let grace = if server_seconds.is_some() { GRACE_SECONDS } else { 0 };
+    seconds.map_or(LONGEST_WAIT, |seconds| seconds.saturating_add(grace)).min(LONGEST_WAIT)
 }
 
 fn settings(
@@ -121,7 +131,7 @@ fn settings(
     }
     settings.retain(|setting| {
         let needless = setting.name == "readonly" && known.read_only_profile;
-        !(needless || known.settings.iter().any(|name| *name == setting.name))
+        !(needless || known.refuse(&setting.name, &setting.value))
     });
     settings
 }
@@ -164,11 +174,14 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
             known.read_only_profile |= request.run_as == RunAs::Login;
             known.nothing_settable = true;
         }
-        // A constraint or an old server says nothing about writes: `readonly` stays.
-        RefusedSetting::Constrained(name) | RefusedSetting::Unknown(name)
-            if name != "readonly" && sent(&name) =>
-        {
-            known.settings.push(name);
+        // A constraint or an old server says nothing about writes: `readonly` stays. A constraint is one on values:
+        // what it refused to one token it may allow to another.
+        RefusedSetting::Constrained(name) if name != "readonly" && sent(&name) => {
+            let value = sent_value(request, &name);
+            known.settings.push(RefusedValue { name, value });
+        }
+        RefusedSetting::Unknown(name) if name != "readonly" && sent(&name) => {
+            known.settings.push(RefusedValue { name, value: None });
         }
         RefusedSetting::ReadOnlyProfile(_) | RefusedSetting::Constrained(_) | RefusedSetting::Unknown(_) => {
             return false;
@@ -177,6 +190,14 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
     if known == before {
         return false;
     }
+    known.forget_the_oldest();
     env.facts.remember_refusals(key, known, env.now);
     true
+}
+
+/// The value of a setting as it was sent, in the request or inside of the statement.
+fn sent_value(request: &QueryRequest, name: &str) -> Option<String> {
+    let outside =
+        request.settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());
+    outside.or_else(|| request.inner.limit.filter(|_| name == "limit").map(|rows| rows.to_string()))
 }

@@ -131,6 +131,7 @@ fn tokens_that_grant_nothing_never_reach_clickhouse() {
             Claims { host: here(), password: Some(Secret::from("p")), ..person("alice") },
             401,
         ),
+        ("a password alone", Claims { password: Some(Secret::from("p")), ..person("alice") }, 401),
         ("TLS alone", Claims { tls_enabled: Some(true), ..person("alice") }, 401),
         ("default", person("default"), 403),
         ("the gateway", person("gateway"), 403),

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use housekey_core::address::needs_naming;
-use housekey_core::clickhouse::{ChosenBy, Credential, QueryRequest, RunAs};
+use housekey_core::clickhouse::{ChosenBy, Credential, QueryRequest, Reach, RunAs};
 use housekey_core::jose::claims::{Claims, Protocol};
 use housekey_core::jose::token::{TokenKeys, seal};
 use housekey_core::secret::Secret;
@@ -22,8 +22,10 @@ const OPERATOR_SECRETS: [&str; 3] = ["gateway-password", "operator-header", "ope
 /// What the operator decided.
 #[derive(Clone, Debug)]
 struct Operator {
-    rows: u64,
-    seconds: u64,
+    /// `None` leaves it to ClickHouse's profile, which no claim may raise.
+    rows: Option<u64>,
+    /// As `rows`.
+    seconds: Option<u64>,
     read_only: bool,
     impersonates: bool,
     listed: Vec<&'static str>,
@@ -32,7 +34,7 @@ struct Operator {
 fn operators() -> impl Strategy<Value = Operator> {
     let listed =
         vec(select(&["db.example.com", "*.example.org:8443", "10.0.0.7", "127.0.0.1:8124"][..]), 0..3);
-    (1_u64..2000, 1_u64..2000, any::<bool>(), any::<bool>(), listed).prop_map(
+    (of(1_u64..2000), of(1_u64..2000), any::<bool>(), any::<bool>(), listed).prop_map(
         |(rows, seconds, read_only, impersonates, listed)| Operator {
             rows,
             seconds,
@@ -108,7 +110,8 @@ fn claims() -> impl Strategy<Value = Claims> {
 
 /// The query that a call with these claims leads to, if it leads to any.
 fn asked(operator: &Operator, claims: &Claims, limit: u64) -> Option<QueryRequest> {
-    let (rows_cap, seconds) = (operator.rows.to_string(), operator.seconds.to_string());
+    let rows_cap = operator.rows.map_or("-1".to_owned(), |rows| rows.to_string());
+    let seconds = operator.seconds.unwrap_or(0).to_string();
     let listed = operator.listed.join(",");
     let mut server = Scripted::new(&[
         ("MCP_ALLOW_JWE_AUTH", "true"),
@@ -155,16 +158,21 @@ proptest! {
     fn no_claim_ever_widens(operator in operators(), claims in claims(), limit in 1_u64..5000) {
         let Some(query) = asked(&operator, &claims, limit) else { return Ok(()) };
 
-        // Rows and seconds: the least of what the operator, the token and the call say.
-        let most = [Some(operator.rows), claims.limit.map(NonZero::get), Some(limit)].into_iter().flatten().min();
+        // Rows and seconds: the least of what the operator, the token and the call say. Where the operator leaves it
+        // to ClickHouse's profile, nothing is sent that could raise what the profile says.
+        let most = operator.rows.and_then(|rows| {
+            [Some(rows), claims.limit.map(NonZero::get), Some(limit)].into_iter().flatten().min()
+        });
         let rows = match query.run_as {
             RunAs::Login => setting(&query, "limit").and_then(|rows| rows.parse().ok()),
             RunAs::ExecuteAs(_) => query.inner.limit,
         };
         prop_assert_eq!(rows, most.map(|rows| rows + 1));
-        let seconds = claims.max_execution_time.map_or(operator.seconds, |own| own.get().min(operator.seconds));
-        prop_assert_eq!(setting(&query, "max_execution_time"), Some(&*seconds.to_string()));
-        prop_assert!(query.deadline_seconds <= operator.seconds + 5);
+        let own = claims.max_execution_time.map(NonZero::get);
+        let seconds = operator.seconds.map(|seconds| own.map_or(seconds, |own| own.min(seconds)).to_string());
+        prop_assert_eq!(setting(&query, "max_execution_time"), seconds.as_deref());
+        let longest = [operator.seconds, own].into_iter().flatten().min().unwrap_or(24 * 3600) + 5;
+        prop_assert!(query.deadline_seconds <= longest.min(24 * 3600));
 
         // Reading only, whoever asks.
         match query.run_as {
@@ -197,7 +205,7 @@ proptest! {
                 let wild = endpoint.host.ends_with(".example.org") && endpoint.port == 8443;
                 prop_assert!(named || wild, "{} is not listed", endpoint);
             }
-            if !server.any_address {
+            if server.reach != Reach::Any {
                 prop_assert!(!endpoint.host.parse().is_ok_and(needs_naming), "{}", endpoint);
                 prop_assert!(endpoint.host != "localhost");
             }

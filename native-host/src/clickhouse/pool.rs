@@ -78,8 +78,8 @@ impl Pool {
         match &query.chosen_by {
             ChosenBy::Operator => Ok(self.operator.clone()),
             ChosenBy::Token(server) => {
-                if !server.any_address {
-                    AddressRule::NeedsNoNaming.check_url(url)?;
+                if let Some(rule) = AddressRule::of(server.reach) {
+                    rule.check_url(url)?;
                 }
                 Ok(self.tokens.client(query.endpoint.scheme, server)?)
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use housekey_core::clickhouse::{
-    ChosenBy, ClientFiles, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, RunAs, Scheme,
+    ChosenBy, ClientFiles, Credential, Endpoint, QueryEvent, QueryRequest, Reach, ReadLimits, RunAs, Scheme,
     Statement, TokenServer, TokenTls,
 };
 use housekey_core::config::{self, Config, Host, Sources};
@@ -52,7 +52,8 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
 }
 
 fn by_token(any_address: bool, tls: TokenTls) -> ChosenBy {
-    ChosenBy::Token(Arc::new(TokenServer { any_address, tls }))
+    let reach = if any_address { Reach::Any } else { Reach::Unnamed };
+    ChosenBy::Token(Arc::new(TokenServer { reach, tls }))
 }
 
 fn listen() -> (TcpListener, u16) {

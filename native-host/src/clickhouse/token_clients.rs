@@ -2,15 +2,17 @@
 //!
 //! There is one client for each way to connect, so that no connection made in one way ever serves another.
 
-use std::path::PathBuf;
+use std::fs::metadata;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use housekey_core::clickhouse::{ClientFiles, Scheme, TokenServer, TokenTls};
+use housekey_core::clickhouse::{ClientFiles, Reach, Scheme, TokenServer, TokenTls};
 use reqwest::{Certificate, ClientBuilder, Identity};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tracing::warn;
 
 use super::http::chain;
 use super::pool::{NOBODY, builder};
@@ -42,7 +44,7 @@ pub(crate) enum TokenTlsError {
 struct Way {
     /// `None` without TLS.
     tls: Option<TokenTls>,
-    any_address: bool,
+    reach: Reach,
 }
 
 impl Way {
@@ -59,7 +61,13 @@ pub(super) struct TokenClients {
 
 impl TokenClients {
     pub(super) fn new(tls_directory: Option<&str>) -> Self {
-        Self { directory: tls_directory.map(PathBuf::from), kept: Mutex::default() }
+        let directory = tls_directory.map(PathBuf::from);
+        if let Some(problem) = directory.as_deref().and_then(no_folder) {
+            warn!(
+                "`server.jwe.tls_directory` {problem}: until it can be, tokens that name files are refused"
+            );
+        }
+        Self { directory, kept: Mutex::default() }
     }
 
     /// The client for a server.
@@ -81,7 +89,7 @@ impl TokenClients {
             Scheme::Http => None,
             Scheme::Https => Some(server.tls.clone()),
         };
-        let way = Way { tls, any_address: server.any_address };
+        let way = Way { tls, reach: server.reach };
         if let Some(client) = self.kept().find(&way, now) {
             return Ok(client);
         }
@@ -96,10 +104,9 @@ impl TokenClients {
     }
 
     fn builder(&self, way: &Way) -> Result<ClientBuilder, TokenTlsError> {
-        let builder = if way.any_address {
-            builder()
-        } else {
-            builder().dns_resolver(AddressRule::NeedsNoNaming.resolver())
+        let builder = match AddressRule::of(way.reach) {
+            None => builder(),
+            Some(rule) => builder().dns_resolver(rule.resolver()),
         };
         let Some(TokenTls { ca_cert, client, insecure_skip_verify }) = &way.tls else {
             return Ok(builder.tls_certs_only(NOBODY));
@@ -141,6 +148,15 @@ impl TokenClients {
             file: file.to_owned(),
             error,
         })
+    }
+}
+
+/// Why a directory cannot be used now. It may be there later, as one that is mounted.
+fn no_folder(directory: &Path) -> Option<String> {
+    match metadata(directory) {
+        Ok(about) if about.is_dir() => None,
+        Ok(_) => Some("is no folder and cannot be used".to_owned()),
+        Err(error) => Some(format!("cannot be used: {error}")),
     }
 }
 
@@ -193,7 +209,7 @@ mod tests {
     use crate::host::install_cryptography;
 
     fn server(tls: TokenTls) -> TokenServer {
-        TokenServer { any_address: true, tls }
+        TokenServer { reach: Reach::Any, tls }
     }
 
     fn trusting(file: &str) -> TokenServer {
@@ -266,12 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_folder_is_a_directory_for_files() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        write(&file, "").unwrap();
+        assert_eq!(no_folder(place.path()), None);
+        assert!(no_folder(&file).unwrap().contains("is no folder"));
+        assert!(no_folder(&place.path().join("none")).unwrap().contains("cannot be used: "));
+    }
+
+    #[test]
     fn each_way_has_its_own_client_and_the_least_used_goes() {
         install_cryptography();
         let made = |number: usize| Made {
             way: Way {
                 tls: Some(TokenTls { ca_cert: Some(number.to_string()), ..TokenTls::default() }),
-                any_address: false,
+                reach: Reach::Unnamed,
             },
             client: reqwest::Client::builder().tls_certs_only(NOBODY).build().unwrap(),
             at: Instant::now(),
@@ -285,11 +311,11 @@ mod tests {
         assert_eq!(kept.0.len(), MOST);
         assert!(kept.find(&made(0).way, now).is_some(), "it was used just now");
         assert!(kept.find(&made(1).way, now).is_none());
-        let named = Way { any_address: true, ..made(0).way };
+        let named = Way { reach: Reach::Any, ..made(0).way };
         let skipping =
             Way { tls: Some(TokenTls { insecure_skip_verify: true, ..TokenTls::default() }), ..named };
         assert!(kept.find(&skipping, now).is_none());
-        assert!(kept.find(&Way { any_address: true, ..made(0).way }, now).is_none());
-        assert!(kept.find(&Way { tls: None, any_address: false }, now).is_none());
+        assert!(kept.find(&Way { reach: Reach::Any, ..made(0).way }, now).is_none());
+        assert!(kept.find(&Way { tls: None, reach: Reach::Unnamed }, now).is_none());
     }
 }

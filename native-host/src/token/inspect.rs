@@ -12,7 +12,7 @@ use housekey_core::secret::Secret;
 use housekey_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::judge::Judge;
+use super::judge::{Judge, Verdict};
 use super::pasted;
 use crate::cli::{self, Flags};
 use crate::host::now;
@@ -31,8 +31,8 @@ pub struct Question {
 struct Report {
     /// For standard output.
     json: Value,
-    /// Why a server refuses the token, although it opens.
-    refused: Option<String>,
+    /// Why the token, although it opens, cannot be said to be accepted.
+    not_accepted: Option<String>,
 }
 
 pub(super) fn command() -> Command {
@@ -41,7 +41,8 @@ pub(super) fn command() -> Command {
         .after_help(
             "A `Bearer …` header or a URL with the token in its path will do as well. On standard input the \
              token stays out of the shell's history. Ends with 1 if the token does not open or would be \
-             refused; the reason is on standard error.",
+             refused, and if no server starts in this environment, so that nobody can say; the reason is on \
+             standard error.",
         )
         .arg(
             Arg::new("token")
@@ -65,12 +66,9 @@ pub(super) fn run(judge: &Judge, question: &Question) -> anyhow::Result<()> {
         Some(text) => text.clone(),
         None => Secret::new(pasted::from_standard_input()?),
     };
-    let Report { json, refused } = report(judge, &text, now())?;
+    let Report { json, not_accepted } = report(judge, &text, now())?;
     cli::print(&format!("{json:#}\n"));
-    match refused {
-        None => Ok(()),
-        Some(reason) => anyhow::bail!("a server with this configuration refuses the token: {reason}"),
-    }
+    not_accepted.map_or(Ok(()), |reason| Err(anyhow::Error::msg(reason)))
 }
 
 fn report(judge: &Judge, text: &Secret<String>, now: UnixTime) -> anyhow::Result<Report> {
@@ -79,16 +77,19 @@ fn report(judge: &Judge, text: &Secret<String>, now: UnixTime) -> anyhow::Result
         None => anyhow::anyhow!("the token does not open: {error}"),
         Some(advice) => anyhow::anyhow!("the token does not open: {error} ({advice})"),
     })?;
-    let judged = judge.caller(&read.claims, now).map_err(|refused| refused.to_string());
-    let verdict = match &judged {
-        Ok(caller) => json!({ "accepted": true, "runs_as": runs_as(&caller.access) }),
-        Err(reason) => json!({ "accepted": false, "reason": reason }),
+    let (verdict, not_accepted) = match judge.verdict(&read.claims, now) {
+        Verdict::Accepted(caller) => (json!({ "accepted": true, "runs_as": runs_as(&caller.access) }), None),
+        Verdict::Refused(reason) => (
+            json!({ "accepted": false, "reason": reason.to_string() }),
+            Some(format!("a server with this configuration refuses the token: {reason}")),
+        ),
+        Verdict::Unknown(reason) => (json!({ "accepted": null, "reason": reason }), Some(reason.to_owned())),
     };
     let mut json = made(&read);
     if let (Value::Object(json), Value::Object(verdict)) = (&mut json, verdict) {
         json.extend(verdict);
     }
-    Ok(Report { json, refused: judged.err() })
+    Ok(Report { json, not_accepted })
 }
 
 /// What the token says, and how it was made.

@@ -28,14 +28,14 @@ fn token(claims: &str, signed_by: Option<&str>) -> String {
 }
 
 fn inspected(environment: &[(&str, &str)], text: &str) -> anyhow::Result<Report> {
-    report(&judge(environment)?.0, &Secret::from(text), NOW)
+    report(&judge(environment)?, &Secret::from(text), NOW)
 }
 
 #[test]
 fn a_good_token_is_shown_without_its_secrets() {
     let claims =
         r#"{"username":"u","password":"hunter2","host":"h.example","exp":1795132860,"iat":1795132800}"#;
-    let Report { json, refused } = inspected(&SIGNED, &token(claims, Some("two"))).unwrap();
+    let Report { json, not_accepted } = inspected(&SIGNED, &token(claims, Some("two"))).unwrap();
     let wanted = json!({
         "accepted": true,
         "claims": {
@@ -58,7 +58,7 @@ fn a_good_token_is_shown_without_its_secrets() {
         "signed": true,
         "signing_secret": 2,
     });
-    assert_eq!((json, refused), (wanted, None));
+    assert_eq!((json, not_accepted), (wanted, None));
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn a_person_is_shown_behind_the_gateway() {
     let gateway = [("CLICKHOUSE_IMPERSONATION", "execute_as"), ("CLICKHOUSE_USERNAME", "gateway")];
     let environment: Vec<_> = PLAIN.into_iter().chain(gateway).collect();
     let token = token(r#"{"email":"alice@example.com","exp":1795132860}"#, None);
-    let Report { json, refused } = inspected(&environment, &format!("Bearer {token}")).unwrap();
-    assert_eq!(refused, None);
+    let Report { json, not_accepted } = inspected(&environment, &format!("Bearer {token}")).unwrap();
+    assert_eq!(not_accepted, None);
     assert_eq!(json["runs_as"]["impersonated"], "alice@example.com");
     assert_eq!(json["runs_as"]["user"], "gateway");
     assert_eq!((&json["signed"], &json["signing_secret"]), (&json!(false), &Value::Null));
@@ -83,7 +83,7 @@ fn a_token_that_opens_but_is_refused_is_shown_with_the_reason() {
         (&[], r#"{"password":"hunter2","exp":1795132860,"iat":1795132801}"#, "which has not come"),
         (&[], r#"{"password":"hunter2"}"#, "never expires"),
         (&life, r#"{"password":"hunter2","exp":1795132811}"#, "the 10 seconds"),
-        (&[], r#"{"password":"hunter2","exp":1795132860,"host":"h"}"#, "username and password"),
+        (&[], r#"{"password":"hunter2","exp":1795132860,"host":"h"}"#, "without a username"),
         (
             &list,
             r#"{"password":"hunter2","exp":1795132860,"host":"h","username":"u"}"#,
@@ -91,12 +91,26 @@ fn a_token_that_opens_but_is_refused_is_shown_with_the_reason() {
         ),
     ] {
         let environment: Vec<_> = PLAIN.iter().chain(environment).copied().collect();
-        let Report { json, refused } = inspected(&environment, &token(claims, None)).unwrap();
-        let refused = refused.unwrap();
+        let Report { json, not_accepted } = inspected(&environment, &token(claims, None)).unwrap();
+        let refused = not_accepted.unwrap();
         assert!(refused.contains(wanted), "{claims}: {refused}");
-        assert_eq!((&json["accepted"], &json["reason"]), (&json!(false), &json!(refused)));
+        assert_eq!(json["accepted"], false);
+        assert!(refused.ends_with(json["reason"].as_str().unwrap()), "{refused}");
         assert_eq!((&json["runs_as"], &json["claims"]["password"]), (&Value::Null, &json!("***")));
         assert!(!json.to_string().contains("hunter2") && !refused.contains("hunter2"));
+    }
+}
+
+#[test]
+fn where_no_server_starts_nothing_is_said_of_what_one_would_do() {
+    let environment: Vec<_> = PLAIN.into_iter().chain([("CLICKHOUSE_PORT", "eight")]).collect();
+    for claims in [r#"{"exp":1795132860}"#, r#"{"exp":1795132799}"#] {
+        let Report { json, not_accepted } = inspected(&environment, &token(claims, None)).unwrap();
+        let reason = not_accepted.unwrap();
+        assert!(reason.contains("CLICKHOUSE_PORT"), "{reason}");
+        let json = json.as_object().unwrap();
+        assert_eq!((&json["accepted"], &json["reason"]), (&Value::Null, &json!(reason)));
+        assert!(!json.contains_key("runs_as") && json.contains_key("claims"), "{json:?}");
     }
 }
 
@@ -156,9 +170,10 @@ fn every_kind_of_paste_opens() {
         (format!("http://localhost:8080/{token}/sse"), "compact"),
         (token.replace('.', ".\n  "), "compact"),
         (json.to_string(), "json"),
+        (format!("{}\n", json!({ "token": token })), "compact"),
     ] {
         let report = inspected(&PLAIN, &text).unwrap();
-        assert_eq!((&report.json["form"], report.refused), (&json!(form), None), "{text}");
+        assert_eq!((&report.json["form"], report.not_accepted), (&json!(form), None), "{text}");
     }
 }
 

@@ -29,6 +29,19 @@ pub(super) struct Judge {
     life: LifePolicy,
     /// The part that decides, which is the component's where that handles requests.
     decides: (Config, Policy),
+    /// In a sentence, why no server starts here. Then nothing is known of what one would accept.
+    pub(super) unjudged: Option<String>,
+}
+
+/// What a server would do with the token.
+#[derive(Debug)]
+pub(super) enum Verdict<'a> {
+    /// Run the queries of whoever brings it as this caller.
+    Accepted(Caller),
+    /// Refuse it.
+    Refused(Refused),
+    /// Nobody can say, for this reason.
+    Unknown(&'a str),
 }
 
 /// Why a genuine token is refused; the texts are those of the operator's log.
@@ -43,12 +56,9 @@ pub(super) enum Refused {
 }
 
 impl Judge {
-    /// Reads the configuration. Also says in a sentence what of it could not be taken into account: secrets
-    /// are all that is needed here, and where tokens are made there may be half of a server's environment.
-    pub(super) fn load(
-        mut sources: Sources,
-        read_file: ReadFile<'_>,
-    ) -> anyhow::Result<(Self, Option<String>)> {
+    /// Reads the configuration. Secrets are all that is needed here: where tokens are made there may be half of
+    /// a server's environment, which then judges nothing.
+    pub(super) fn load(mut sources: Sources, read_file: ReadFile<'_>) -> anyhow::Result<Self> {
         let has = |name: &str, given: &str| given == name || given.strip_suffix("_FILE") == Some(name);
         sources.environment.retain(|(given, _)| !SETTLED.iter().any(|(name, _)| has(name, given)));
         let settled = SETTLED.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -62,7 +72,7 @@ impl Judge {
         }
 
         let whole = match config::load(Host::Native, &sources, read_file) {
-            Ok(loaded) => return Ok((Self::new(loaded.config, read_file)?, None)),
+            Ok(loaded) => return Self::new(loaded.config, None, read_file),
             Err(errors) => errors.to_string().replace('\n', " "),
         };
         sources.environment.retain(|(given, _)| {
@@ -70,19 +80,16 @@ impl Judge {
                 || SETTLED.iter().any(|(name, _)| name == given)
         });
         let config = config::load(Host::Native, &sources, read_file)?.config;
-        let doubt =
-            format!("no server starts in this environment, so only what it says of tokens counts: {whole}");
-        Ok((Self::new(config, read_file)?, Some(doubt)))
+        let unjudged = format!(
+            "no server starts in this environment, so nobody can say whether one would accept the token: {whole}"
+        );
+        Self::new(config, Some(unjudged), read_file)
     }
 
-    fn new(config: Config, read_file: ReadFile<'_>) -> anyhow::Result<Self> {
+    fn new(config: Config, unjudged: Option<String>, read_file: ReadFile<'_>) -> anyhow::Result<Self> {
         let jwe = &config.server.jwe;
         let keys = TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key).context(NO_SECRET)?;
-        let life = LifePolicy {
-            leeway_seconds: jwe.leeway,
-            allow_non_expiring: jwe.allow_non_expiring,
-            max_lifetime_seconds: Some(jwe.max_lifetime).filter(|seconds| *seconds > 0),
-        };
+        let life = LifePolicy::of(jwe);
         let decides = if config.server.component.is_some() {
             let sources = Sources { environment: edge_environment(&config), ..Sources::default() };
             let guest = config::load(Host::Edge, &sources, read_file)?.config;
@@ -91,11 +98,21 @@ impl Judge {
         } else {
             (config.clone(), Policy::new(&config, Host::Native))
         };
-        Ok(Self { config, keys, life, decides })
+        Ok(Self { config, keys, life, decides, unjudged })
     }
 
-    /// As whom the server would run the queries of whoever brings these claims now.
-    pub(super) fn caller(&self, claims: &Claims, now: UnixTime) -> Result<Caller, Refused> {
+    /// What the server would do with whoever brings these claims now.
+    pub(super) fn verdict(&self, claims: &Claims, now: UnixTime) -> Verdict<'_> {
+        if let Some(reason) = &self.unjudged {
+            return Verdict::Unknown(reason);
+        }
+        match self.caller(claims, now) {
+            Ok(caller) => Verdict::Accepted(caller),
+            Err(refused) => Verdict::Refused(refused),
+        }
+    }
+
+    fn caller(&self, claims: &Claims, now: UnixTime) -> Result<Caller, Refused> {
         self.life.check(claims, now).map_err(Refused::Life)?;
         let (config, policy) = &self.decides;
         policy.caller(config, claims).map_err(Refused::Policy)
@@ -106,8 +123,8 @@ impl Judge {
 pub(super) mod tests {
     use super::*;
 
-    /// A judge by its environment alone, and its doubt.
-    pub(in crate::token) fn judge(environment: &[(&str, &str)]) -> anyhow::Result<(Judge, Option<String>)> {
+    /// A judge by its environment alone.
+    pub(in crate::token) fn judge(environment: &[(&str, &str)]) -> anyhow::Result<Judge> {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(pair).collect();
         let sources = Sources { environment, ..Sources::default() };
@@ -118,10 +135,13 @@ pub(super) mod tests {
 
     fn judged(environment: &[(&str, &str)], claims: &Claims) -> Result<Caller, String> {
         let environment: Vec<_> = environment.iter().copied().chain([SECRET]).collect();
-        let (judge, doubt) = judge(&environment).unwrap();
-        assert_eq!(doubt, None);
+        let judge = judge(&environment).unwrap();
         let claims = Claims { exp: Some(UnixTime::from_seconds(60)), ..claims.clone() };
-        judge.caller(&claims, UnixTime::from_seconds(0)).map_err(|refused| refused.to_string())
+        match judge.verdict(&claims, UnixTime::from_seconds(0)) {
+            Verdict::Accepted(caller) => Ok(caller),
+            Verdict::Refused(refused) => Err(refused.to_string()),
+            Verdict::Unknown(reason) => panic!("{reason}"),
+        }
     }
 
     #[test]
@@ -157,10 +177,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn half_an_environment_leaves_the_secrets() {
-        let (_, doubt) = judge(&[SECRET, ("CLICKHOUSE_PORT", "eight")]).unwrap();
-        let doubt = doubt.unwrap();
-        assert!(doubt.contains("CLICKHOUSE_PORT") && !doubt.contains('\n'), "{doubt}");
+    fn half_an_environment_leaves_the_secrets_and_judges_nothing() {
+        let judge = judge(&[SECRET, ("CLICKHOUSE_PORT", "eight"), ("LOG_LEVEL", "loud")]).unwrap();
+        for exp in [None, Some(UnixTime::from_seconds(60))] {
+            let claims = Claims { exp, ..Claims::default() };
+            let verdict = judge.verdict(&claims, UnixTime::from_seconds(0));
+            let Verdict::Unknown(reason) = verdict else { panic!("{verdict:?}") };
+            assert!(reason.contains("CLICKHOUSE_PORT") && reason.contains("LOG_LEVEL"), "{reason}");
+            assert!(!reason.contains('\n'), "{reason}");
+        }
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! Making a token: what the flags ask for becomes its claims.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 
+use anyhow::anyhow;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches};
+use housekey_core::config::Server;
 use housekey_core::jose::claims::{Claims, Protocol};
 use housekey_core::jose::token::{TokenError, read, seal};
 use housekey_core::secret::Secret;
 use housekey_core::time::UnixTime;
 
 use super::client_config::{self, Bearer, Client, Connection};
-use super::judge::{Judge, Refused};
+use super::judge::{Judge, Refused, Verdict};
+use super::pasted;
 use super::text;
 use crate::cli::{self, Flags};
 use crate::host::now;
@@ -28,14 +32,16 @@ servers it may name is said by `server.jwe.allowed_hosts`. Without --username, a
 `clickhouse.impersonation: execute_as`, queries run as the ClickHouse user that --email or --sub names.
 
 The token stands alone on standard output; what a server with this configuration would refuse is a \
-warning on standard error. Secrets are better given in variables or files than in flags, which other \
-users of this computer see.";
+warning on standard error. Other users of this computer see flags: `--password -` reads the password \
+from standard input, and the secrets can stand in variables or files.";
 
 /// What a token shall say, and with which secrets it is made.
 #[derive(Debug)]
 pub struct Wish {
     /// What it shall say, but for its dates.
     claims: Claims,
+    /// Whether its password comes from standard input.
+    password_awaited: bool,
     /// Seconds from now to its end.
     expiry: u64,
     /// The client whose configuration is printed instead of the token, and where it finds Housekey.
@@ -58,7 +64,7 @@ pub(super) fn arguments() -> impl IntoIterator<Item = Arg> {
         text("port", "PORT", "ClickHouse's port").value_parser(port),
         name("database", "NAME", "The database of names without one"),
         name("username", "NAME", "The ClickHouse user that logs in"),
-        text("password", "SECRET", "That user's password"),
+        text("password", "SECRET", "That user's password; `-` reads it from standard input, one line"),
         text("protocol", "NAME", "How ClickHouse is spoken to").value_parser(["http", "tcp"]),
         switch("read-only", "Only tools that read are there for the token"),
         text("limit", "ROWS", "The most rows of an answer").value_parser(count),
@@ -92,8 +98,8 @@ pub(super) fn arguments() -> impl IntoIterator<Item = Arg> {
         name(
             "url",
             "URL",
-            "Where that client finds Housekey; unless given, `server.oauth.public_resource_url` or a port of \
-             this computer",
+            "Where that client finds Housekey; unless given, `server.oauth.public_resource_url` or \
+             `server.address`, which is 127.0.0.1 for a wildcard",
         )
         .value_parser(client_config::url)
         .requires("print-config"),
@@ -104,6 +110,8 @@ pub(super) fn arguments() -> impl IntoIterator<Item = Arg> {
 pub(super) fn wish(matches: &ArgMatches, flags: Flags) -> Wish {
     let text = |name: &str| matches.get_one::<String>(name).filter(|text| !text.is_empty()).cloned();
     let switch = |name: &str| matches.get_flag(name).then_some(true);
+    let password = text("password");
+    let password_awaited = password.as_deref() == Some("-");
     let claims = Claims {
         email: text("email"),
         sub: text("sub"),
@@ -111,7 +119,7 @@ pub(super) fn wish(matches: &ArgMatches, flags: Flags) -> Wish {
         port: matches.get_one("port").copied(),
         database: text("database"),
         username: text("username"),
-        password: text("password").map(Secret::new),
+        password: password.filter(|_| !password_awaited).map(Secret::new),
         protocol: text("protocol").map(|name| if name == "tcp" { Protocol::Tcp } else { Protocol::Http }),
         read_only: switch("read-only"),
         limit: matches.get_one("limit").copied(),
@@ -125,46 +133,86 @@ pub(super) fn wish(matches: &ArgMatches, flags: Flags) -> Wish {
     };
     let client = matches.get_one::<Client>("print-config").copied();
     let client = client.map(|client| (client, text("url")));
-    Wish { claims, expiry: matches.get_one("expiry").copied().unwrap_or_default(), client, flags }
+    let expiry = matches.get_one("expiry").copied().unwrap_or_default();
+    Wish { claims, password_awaited, expiry, client, flags }
+}
+
+impl Wish {
+    /// What the token shall say, with the password that is awaited.
+    fn claims(&self, read: impl FnOnce() -> anyhow::Result<Secret<String>>) -> anyhow::Result<Claims> {
+        let claims = self.claims.clone();
+        if self.password_awaited { Ok(Claims { password: Some(read()?), ..claims }) } else { Ok(claims) }
+    }
 }
 
 /// Makes the token and prints it, alone on its line, or what holds it.
 pub(super) fn run(judge: &Judge, wish: &Wish) -> anyhow::Result<()> {
-    let (token, doubt) = make(judge, wish, now())?;
+    let (token, doubt) = make(judge, wish.claims(pasted::password)?, wish.expiry, now())?;
     let output = printed(judge, wish, &token)?;
     if let Some(doubt) = doubt {
-        eprintln!("housekey: warning: a server with this configuration would refuse the token: {doubt}");
+        eprintln!("housekey: warning: {doubt}");
     }
     cli::print(&format!("{output}\n"));
     Ok(())
 }
 
-/// The token, and why a server with this configuration would refuse it.
-fn make(judge: &Judge, wish: &Wish, now: UnixTime) -> anyhow::Result<(String, Option<String>)> {
-    let expires = UnixTime::from_seconds(now.seconds().saturating_add(wish.expiry));
+/// The token, and why it cannot be said that a server with this configuration would accept it.
+fn make(
+    judge: &Judge,
+    claims: Claims,
+    expiry: u64,
+    now: UnixTime,
+) -> anyhow::Result<(String, Option<String>)> {
+    let expires = UnixTime::from_seconds(now.seconds().saturating_add(expiry));
     // There is no `iat`: a server whose clock is a second behind would refuse the token as not yet issued.
-    let claims = Claims { exp: Some(expires), ..wish.claims.clone() };
+    let claims = Claims { exp: Some(expires), ..claims };
     let token = seal(&judge.keys, &claims, &mut rand::rng())?;
     // What the server would read, which is all that it could judge.
     let claims = read(&judge.keys, &token)?.claims;
-    let doubt = judge.caller(&claims, now).err().map(|refused| match refused {
-        Refused::Life(TokenError::LifetimeTooLong { max_seconds }) => {
-            format!("--expiry is {}, and `server.jwe.max_lifetime` allows {max_seconds} seconds", wish.expiry)
+    let refused = match judge.verdict(&claims, now) {
+        Verdict::Accepted(_) => return Ok((token, None)),
+        Verdict::Unknown(reason) => return Ok((token, Some(reason.to_owned()))),
+        Verdict::Refused(Refused::Life(TokenError::LifetimeTooLong { max_seconds })) => {
+            format!("--expiry is {expiry}, and `server.jwe.max_lifetime` allows {max_seconds} seconds")
         }
-        refused @ (Refused::Life(_) | Refused::Policy(_)) => refused.to_string(),
-    });
-    Ok((token, doubt))
+        Verdict::Refused(refused @ (Refused::Life(_) | Refused::Policy(_))) => refused.to_string(),
+    };
+    Ok((token, Some(format!("a server with this configuration would refuse the token: {refused}"))))
 }
 
 fn printed(judge: &Judge, wish: &Wish, token: &str) -> anyhow::Result<String> {
     let Some((client, url)) = &wish.client else { return Ok(token.to_owned()) };
-    let server = &judge.config.server;
-    let url = match (url, &server.public_resource_url, server.port) {
-        (Some(url), _, _) | (None, Some(url), _) => url.clone(),
-        (None, None, 0) => anyhow::bail!("`server.port` is 0, which stands for any free port: give --url"),
-        (None, None, port) => format!("http://127.0.0.1:{port}/mcp"),
+    let url = match url {
+        Some(url) => url.clone(),
+        None => url_of(judge)?,
     };
     Ok(Connection { url: &url, bearer: Bearer::Token(token) }.shown(*client))
+}
+
+/// Where the server of this configuration is found.
+fn url_of(judge: &Judge) -> anyhow::Result<String> {
+    if let Some(reason) = &judge.unjudged {
+        anyhow::bail!("where Housekey is found is not known, so give --url: {reason}");
+    }
+    let server = &judge.config.server;
+    match (&server.public_resource_url, server.port) {
+        (Some(url), _) => Ok(url.clone()),
+        (None, 0) => anyhow::bail!("`server.port` is 0, which stands for any free port: give --url"),
+        (None, port) => {
+            let url = format!("http://{}:{port}/mcp", host_of(server));
+            client_config::url(&url).map_err(|_| anyhow!("`server.address` fits no URL: give --url"))
+        }
+    }
+}
+
+/// The address where a server listens as a URL writes it. At a wildcard it listens at loopback, too.
+fn host_of(server: &Server) -> String {
+    match server.address.parse() {
+        Ok(IpAddr::V6(address)) if !address.is_unspecified() => format!("[{address}]"),
+        Ok(IpAddr::V4(address)) if !address.is_unspecified() => address.to_string(),
+        Ok(IpAddr::V4(_) | IpAddr::V6(_)) => Ipv4Addr::LOCALHOST.to_string(),
+        Err(_) => server.address.clone(),
+    }
 }
 
 fn port(text: &str) -> Result<NonZero<u16>, &'static str> {

@@ -19,13 +19,14 @@ fn wish_of(line: &str) -> Result<Box<Wish>, clap::Error> {
 fn judge_of(environment: &[(&str, &str)]) -> Judge {
     let secrets = [("MCP_JWE_SECRET_KEY", "a"), ("MCP_JWT_SECRET_KEY", "b")];
     let environment: Vec<_> = secrets.iter().chain(environment).copied().collect();
-    judge(&environment).unwrap().0
+    judge(&environment).unwrap()
 }
 
 /// The claims of the token that a command line makes, and what is said against it.
 fn made(environment: &[(&str, &str)], line: &str) -> (Claims, Option<String>) {
-    let judge = judge_of(environment);
-    let (token, doubt) = make(&judge, &wish_of(line).unwrap(), NOW).unwrap();
+    let (judge, wish) = (judge_of(environment), wish_of(line).unwrap());
+    let claims = wish.claims(|| Ok("typed".into())).unwrap();
+    let (token, doubt) = make(&judge, claims, wish.expiry, NOW).unwrap();
     (read(&judge.keys, &token).unwrap().claims, doubt)
 }
 
@@ -50,6 +51,7 @@ fn every_flag_becomes_its_claim() {
         ("--username u", Claims { username: text("u"), ..Claims::default() }),
         ("--password -p", Claims { password: Some("-p".into()), ..Claims::default() }),
         ("--password=", Claims::default()),
+        ("--password -", Claims { password: Some("typed".into()), ..Claims::default() }),
         ("--protocol http", Claims { protocol: Some(Protocol::Http), ..Claims::default() }),
         ("--protocol tcp", Claims { protocol: Some(Protocol::Tcp), ..Claims::default() }),
         ("--read-only", Claims { read_only: Some(true), ..Claims::default() }),
@@ -125,6 +127,8 @@ fn a_token_that_would_be_refused_is_warned_about() {
     assert_eq!(made(&impersonation, "--email alice@example.com").1, None);
     assert!(made(&impersonation, "--email default").1.unwrap().contains("nobody may act"));
     assert!(made(&impersonation, "--read-only").1.unwrap().contains("identity"));
+    let doubt = made(&[("CLICKHOUSE_PORT", "eight")], "").1.unwrap();
+    assert!(doubt.starts_with("no server starts") && !doubt.contains("would refuse"), "{doubt}");
 }
 
 #[test]
@@ -141,9 +145,23 @@ fn a_configuration_of_a_client_holds_the_token_and_where_housekey_is() {
     let public = [("MCP_OAUTH_PUBLIC_RESOURCE_URL", "https://mcp.example.com/mcp"), ("MCP_PORT", "0")];
     assert_eq!(url_of(&[], "--print-config claude"), "http://127.0.0.1:8080/mcp");
     assert_eq!(url_of(&[("MCP_PORT", "9")], "--print-config cursor"), "http://127.0.0.1:9/mcp");
+    for (address, wanted) in [
+        ("10.0.0.7", "http://10.0.0.7:8080/mcp"),
+        ("mcp.lan", "http://mcp.lan:8080/mcp"),
+        ("2001:db8::7", "http://[2001:db8::7]:8080/mcp"),
+        ("0.0.0.0", "http://127.0.0.1:8080/mcp"),
+        ("::", "http://127.0.0.1:8080/mcp"),
+    ] {
+        assert_eq!(url_of(&[("MCP_ADDRESS", address)], "--print-config claude"), wanted);
+    }
     assert_eq!(url_of(&public, "--print-config claude"), "https://mcp.example.com/mcp");
     assert_eq!(url_of(&public, "--print-config claude --url http://h/mcp"), "http://h/mcp");
     assert!(printed(&public[1..], "--print-config vscode").unwrap_err().to_string().contains("--url"));
+    for (name, value) in [("MCP_ADDRESS", "fe80::1%eth0"), ("CLICKHOUSE_PORT", "eight")] {
+        let error = printed(&[(name, value)], "--print-config vscode").unwrap_err().to_string();
+        assert!(error.contains("--url"), "{error}");
+        assert_eq!(url_of(&[(name, value)], "--print-config claude --url http://h/mcp"), "http://h/mcp");
+    }
     assert_eq!(printed(&[], "").unwrap(), "the-token");
     let curl = printed(&[], "--print-config curl").unwrap();
     assert!(curl.starts_with("curl ") && curl.contains("'Authorization: Bearer the-token'"), "{curl}");

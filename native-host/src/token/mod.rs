@@ -51,10 +51,7 @@ pub(crate) fn run(task: &Task) -> anyhow::Result<()> {
         Task::Make(wish) => &wish.flags,
         Task::Inspect(question) => &question.flags,
     };
-    let (judge, doubt) = Judge::load(settings::sources(flags.clone()), &settings::read_file)?;
-    if let Some(doubt) = doubt {
-        eprintln!("housekey: warning: {doubt}");
-    }
+    let judge = Judge::load(settings::sources(flags.clone()), &settings::read_file)?;
     match task {
         Task::Make(wish) => make::run(&judge, wish),
         Task::Inspect(question) => inspect::run(&judge, question),

@@ -1,9 +1,12 @@
-//! What people have at hand when they ask about a token: itself, a header that carries it, or a URL with it.
+//! What people have at hand when they ask about a token: itself, a header that carries it, a URL with it, or the
+//! generator's answer. And what they type.
 
 use std::io::{self, BufRead, IsTerminal, Read, Take};
 
 use anyhow::Context as _;
 use housekey_core::secret::Secret;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 /// Bytes of standard input that are looked at; the opener knows what is too long for a token.
 const MOST_BYTES: u64 = 1 << 20;
@@ -24,6 +27,22 @@ pub(super) fn from_standard_input() -> anyhow::Result<String> {
     read(input.lock(), Read::read_to_string)
 }
 
+/// A password: the first line of standard input, without its end.
+pub(super) fn password() -> anyhow::Result<Secret<String>> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        eprintln!("housekey: type the password, which is shown, and press Enter");
+    }
+    password_in(input.lock())
+}
+
+fn password_in(input: impl BufRead) -> anyhow::Result<Secret<String>> {
+    let line = Secret::new(read(input, BufRead::read_line)?);
+    let password = line.expose().trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(!password.is_empty(), "the password that standard input should hold is empty");
+    Ok(Secret::from(password))
+}
+
 fn read<I: BufRead>(
     input: I,
     into: impl FnOnce(&mut Take<I>, &mut String) -> io::Result<usize>,
@@ -39,11 +58,28 @@ pub(super) fn token(text: &str) -> anyhow::Result<Secret<String>> {
     for prefix in HEADERS.into_iter().chain(SCHEMES) {
         text = after(text, prefix).unwrap_or(text).trim();
     }
+    if let Some(token) = generated(text) {
+        return Ok(token);
+    }
     let Some(path) = path_of(text) else { return Ok(Secret::from(text)) };
-    let segments = path.split(['/', '?', '#']).map(decoded);
+    // RFC 3986 section 2.1; what is no encoding stays as it is.
+    let segments = path.split(['/', '?', '#']).map(|part| percent_decode_str(part).decode_utf8_lossy());
     let longest = segments.filter(|segment| segment.contains('.') || segment.starts_with('{'));
-    let token = longest.max_by_key(String::len).context("there is no token in the path of this URL")?;
-    Ok(Secret::new(token))
+    let token =
+        longest.max_by_key(|segment| segment.len()).context("there is no token in the path of this URL")?;
+    Ok(Secret::new(token.into_owned()))
+}
+
+/// The token of the generator's answer. Tokens in JSON have no member of this name.
+fn generated(text: &str) -> Option<Secret<String>> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let mut answer: Value = serde_json::from_str(text).ok()?;
+    match answer.get_mut("token")?.take() {
+        Value::String(token) => Some(Secret::new(token)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// Without the quotes that a configuration file or a shell has around it.
@@ -68,24 +104,6 @@ fn path_of(text: &str) -> Option<&str> {
     }
     let rest = after(text, "https://").or_else(|| after(text, "http://"))?;
     Some(rest.split_once('/').map_or("", |(_, path)| path))
-}
-
-/// RFC 3986 section 2.1; what is no encoding stays as it is.
-fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        let hex = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) if let (Some(high), Some(low)) = (hex(high), hex(low)) => {
-                bytes.push(high << 4 | low);
-                rest = after;
-            }
-            (byte, _) => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -113,6 +131,8 @@ mod tests {
             "HTTPS://mcp.example.com/behind/aa.bb/openapi/execute_query?query=1",
             "/aa.bb/mcp",
             "/%61a%2Ebb/mcp",
+            "{\"token\":\"aa.bb\"}\n",
+            " '{ \"token\": \"aa\\u002ebb\" }'",
         ] {
             assert_eq!(token(text).unwrap().expose(), "aa.bb", "{text}");
         }
@@ -121,6 +141,8 @@ mod tests {
             ("http://h/%7B%22a%22:1%7D/mcp", "{\"a\":1}"),
             ("/a.%zz%4", "a.%zz%4"),
             ("aa.b/b", "aa.b/b"),
+            ("{\"token\": 1}", "{\"token\": 1}"),
+            ("{\"token\": \"aa.bb\"", "{\"token\": \"aa.bb\""),
             ("é", "é"),
             ("", ""),
         ] {
@@ -139,5 +161,15 @@ mod tests {
         assert_eq!(read(endless(), Read::read_to_string).unwrap().len() as u64, MOST_BYTES);
         let error = read(&b"\xff"[..], Read::read_to_string).unwrap_err();
         assert!(format!("{error:#}").contains("standard input: "), "{error:#}");
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_without_its_end() {
+        for (input, wanted) in [("a b \nc", "a b "), ("-\r\n", "-"), ("whole", "whole")] {
+            assert_eq!(password_in(input.as_bytes()).unwrap().expose(), wanted);
+        }
+        for input in ["", "\n", "\r\nsecond"] {
+            assert!(password_in(input.as_bytes()).unwrap_err().to_string().contains("is empty"), "{input:?}");
+        }
     }
 }

@@ -13,7 +13,11 @@ const PATH: &str = "/jwe-token-generator";
 
 /// Tokens are on, and everybody runs as the configured login or as their own.
 fn without_impersonation(cell: &Cell) -> Result<Settings> {
-    Ok(Settings::login(&cell.world, "bob")?.with_tokens(&cell.world).with("MCP_JWE_GENERATOR_RATE", "0"))
+    let listed = format!("127.0.0.1:{}", cell.world.clickhouse().http_port());
+    Ok(Settings::login(&cell.world, "bob")?
+        .with_tokens(&cell.world)
+        .with("MCP_JWE_ALLOWED_HOSTS", listed)
+        .with("MCP_JWE_GENERATOR_RATE", "0"))
 }
 
 async fn ask(client: &HttpClient, bearer: Option<&str>, body: impl Into<reqwest::Body>) -> Result<Reply> {
@@ -91,6 +95,18 @@ pub(crate) async fn strangers(cell: Cell) -> Result<()> {
         let reply = ask(&client, None, body).await?;
         ensure!(reply.status == status, "{what}: {} {}", reply.status, reply.text());
         ensure!(secrets::shown_in(&reply.text()).is_empty(), "{what}: {}", reply.text());
+    }
+    // This server's own place in the network is nothing that a stranger has, not even towards the configured ClickHouse.
+    for list in ["", "*"] {
+        let client = cell.http_to(&settings.clone().with("MCP_JWE_ALLOWED_HOSTS", list), None).await?;
+        for host in ["127.0.0.1", "10.0.0.1"] {
+            let reply = ask(&client, None, with("host", json!(host))?).await?;
+            ensure!(reply.status == 403, "{list:?} {host}: {} {}", reply.status, reply.text());
+        }
+        let own = cell.http_to(&settings.clone().with("MCP_JWE_ALLOWED_HOSTS", list), Some(&minted)).await?;
+        let message = request(STATELESS, &fresh_id(), "tools/call", query("SELECT 1"));
+        let reply = own.post(&message).await?;
+        ensure!(reply.status == 403, "{list:?}: {} {}", reply.status, reply.text());
     }
     let reply = ask(&client, None, with("admin", json!(true))?).await?;
     ensure!(reply.text().contains("admin"), "the field is named: {}", reply.text());

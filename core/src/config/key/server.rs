@@ -55,20 +55,20 @@ pub(super) static KEYS: &[Key] = &[
     key("server.jwe.allow_non_expiring", Kind::Bool, "Accepts tokens that have no `exp`.")
         .named("jwe-allow-non-expiring", "MCP_JWE_ALLOW_NON_EXPIRING")
         .or("false"),
-    key("server.jwe.max_lifetime", Kind::Seconds { min: 0, max: 3_153_600_000 }, "Seconds for which a token may still be valid when it comes; one that lasts longer is refused. 0 sets no limit.")
+    key("server.jwe.max_lifetime", Kind::Seconds { min: 0, max: 3_153_600_000 }, "The longest life of a token in seconds: from its `iat`, or without one from the moment when it comes, to its `exp`. One that lasts longer is refused. 0 sets no limit.")
         .named("jwe-max-lifetime", "MCP_JWE_MAX_LIFETIME")
         .or("0"),
-    key("server.jwe.allowed_hosts", Kind::List, "ClickHouse servers that a token may name, each `host` or `host:port`; `*.example.com` stands for all names below, `*` for every host. Empty: on the native host a token may name any server, at the edge none. Loopback, link-local and cloud metadata addresses are reached only if listed by name, without a wildcard. The server of `clickhouse.host` and `clickhouse.port` may always be named.")
+    key("server.jwe.allowed_hosts", Kind::List, "ClickHouse servers that a token may name, each `host` or `host:port`; `*.example.com` stands for all names below, `*` for every host. Empty: on the native host a token may name any server, at the edge none. Loopback, link-local and cloud metadata addresses are reached only if listed by name, without a wildcard. The server of `clickhouse.host` and `clickhouse.port` may always be named. Tokens that the generator made for strangers reach less: servers listed by name or below a domain, on the native host without a list or with `*` also those at addresses of the public internet, and the configured server only if it is listed.")
         .named("jwe-allowed-hosts", "MCP_JWE_ALLOWED_HOSTS"),
     key("server.jwe.tls_directory", Kind::Text, "Path of the folder below which the files of the claims `tls_ca_cert`, `tls_client_cert` and `tls_client_key` must lie. Unless it is given, tokens with such claims are refused.")
         .named("jwe-tls-directory", "MCP_JWE_TLS_DIRECTORY")
         .native(),
-    key("server.jwe.generator", Kind::Bool, "Whether `POST /jwe-token-generator` makes tokens.")
+    key("server.jwe.generator", Kind::Bool, "Whether `POST /jwe-token-generator` makes tokens. Those for strangers, who do not bring `server.jwe.generator_token`, reach only servers that `server.jwe.allowed_hosts` lists or, on the native host without such a list, servers at addresses of the public internet; the configured server only if it is listed. While this is false, such tokens are refused.")
         .named("jwe-generator", "MCP_JWE_GENERATOR")
         .or("true"),
-    key("server.jwe.generator_token", Kind::Secret, "The bearer token that lets its holder have any token made by `/jwe-token-generator`. Without it, only tokens that carry a host, a username and a password of their own are made, and none while impersonation is on.")
+    key("server.jwe.generator_token", Kind::Secret, "The bearer token, of at least 16 bytes, that lets its holder have any token made by `/jwe-token-generator`. Without it, only tokens that carry a host, a username and a password of their own are made, and none while impersonation is on.")
         .named("jwe-generator-token", "MCP_JWE_GENERATOR_TOKEN"),
-    key("server.jwe.generator_rate", Kind::Integer { min: 0, max: 1_000_000 }, "Requests to `/jwe-token-generator` that are answered in a minute; those with the right bearer token are counted apart. 0 sets no limit. A runtime that makes an instance for each request counts nothing: limit the rate in front of it.")
+    key("server.jwe.generator_rate", Kind::Integer { min: 0, max: 1_000_000 }, "Requests to `/jwe-token-generator` that are answered in a minute. As many may come at once; the allowance is refilled evenly. All strangers share one count, and requests with the right bearer token have another. 0 sets no limit. A runtime that makes an instance for each request counts nothing: limit the rate in front of it.")
         .named("jwe-generator-rate", "MCP_JWE_GENERATOR_RATE")
         .or("60"),
     key("server.jwe.token_param", Kind::Text, "A relic in the peer's Helm chart that nothing there reads.")

@@ -8,6 +8,7 @@ use super::gate::{Extent, MintRight};
 use super::wish::{Wish, WishError};
 use crate::env::Env;
 use crate::exchange::service::Service;
+use crate::identity::STRANGERS_ISSUER;
 use crate::jose::claims::Claims;
 use crate::jose::token::seal;
 use crate::time::UnixTime;
@@ -32,9 +33,13 @@ pub(in crate::exchange) fn mint(
             GeneratorError::StrangersPolicy
         }
     };
+    let iss = match right.extent() {
+        Extent::Any => None,
+        Extent::OwnLogin => Some(STRANGERS_ISSUER.to_owned()),
+    };
     // Dates count whole seconds. There is no `iat`: a replica whose clock is a second behind would refuse it.
     let exp = UnixTime::from_seconds(env.now.seconds()).after(life);
-    let claims = Claims { exp: Some(exp), ..wish.claims };
+    let claims = Claims { exp: Some(exp), iss, ..wish.claims };
     service.policy.caller(&service.config, &claims).map_err(policy_error)?;
     seal(keys, &claims, env.rng).map_err(GeneratorError::Unsealed)
 }

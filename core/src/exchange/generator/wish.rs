@@ -77,7 +77,7 @@ pub enum WishError {
 
 impl Wish {
     /// Reads a body. The zero values that Go writes for fields that nobody set (`""`, 0, false) and null count as
-    /// absent.
+    /// absent, save `"tls_enabled": false` of a server that the body names.
     pub(super) fn parse(body: &[u8]) -> Result<Self, WishError> {
         let text = str::from_utf8(body).map_err(|_| WishError::NotJson)?;
         serde_json::from_str::<IgnoredAny>(text).map_err(|_| WishError::NotJson)?;
@@ -89,8 +89,12 @@ impl Wish {
         for (name, raw) in members.iter() {
             wish.read(name, raw)?;
         }
+        let Claims { host, port, protocol, .. } = &wish.claims;
+        if wish.claims.tls_enabled == Some(false) && host.is_none() && port.is_none() && protocol.is_none() {
+            wish.claims.tls_enabled = None;
+        }
         match wish.setting_of_tls() {
-            Some(field) if wish.claims.tls_enabled.is_none() => Err(WishError::TlsOff { field }),
+            Some(field) if wish.claims.tls_enabled != Some(true) => Err(WishError::TlsOff { field }),
             Some(_) | None => Ok(wish),
         }
     }
@@ -107,7 +111,8 @@ impl Wish {
             "protocol" => claims.protocol = field("protocol").protocol()?,
             "limit" => claims.limit = field("limit").count(LARGEST_NUMBER, COUNT)?,
             "expiry" => self.expiry = field("expiry").count(LONGEST_LIFE, LIFE)?,
-            "tls_enabled" => claims.tls_enabled = field("tls_enabled").truth()?,
+            // Beside a server, false is a wish of its own: without it the token would have what is configured.
+            "tls_enabled" => claims.tls_enabled = field("tls_enabled").answer()?,
             "tls_ca_cert" => claims.tls_ca_cert = field("tls_ca_cert").text()?,
             "tls_client_cert" => claims.tls_client_cert = field("tls_client_cert").text()?,
             "tls_client_key" => claims.tls_client_key = field("tls_client_key").text()?,
@@ -159,9 +164,11 @@ impl Field<'_> {
     }
 
     fn truth(self) -> Result<Option<bool>, WishError> {
-        let truth: Option<bool> =
-            serde_json::from_str(self.raw).map_err(|_| self.wrong_type("true or false"))?;
-        Ok(truth.filter(|truth| *truth))
+        Ok(self.answer()?.filter(|truth| *truth))
+    }
+
+    fn answer(self) -> Result<Option<bool>, WishError> {
+        serde_json::from_str(self.raw).map_err(|_| self.wrong_type("true or false"))
     }
 
     fn protocol(self) -> Result<Option<Protocol>, WishError> {
@@ -243,6 +250,19 @@ mod tests {
             ..Claims::default()
         };
         assert_eq!((wish.claims, wish.expiry), (wanted, NonZero::new(60)));
+    }
+
+    #[test]
+    fn a_server_of_its_own_may_be_spoken_to_without_tls() {
+        for (body, wanted) in [
+            (r#"{"tls_enabled":false}"#, None),
+            (r#"{"tls_enabled":false,"host":"h"}"#, Some(false)),
+            (r#"{"tls_enabled":false,"port":1}"#, Some(false)),
+            (r#"{"tls_enabled":false,"protocol":"http"}"#, Some(false)),
+            (r#"{"tls_enabled":null,"host":"h"}"#, None),
+        ] {
+            assert_eq!(Wish::parse(body.as_bytes()).unwrap().claims.tls_enabled, wanted, "{body}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `POST /jwe-token-generator`: what it makes, for whom, what it refuses, and that no answer repeats what came.
 
+mod limits;
+
 use bytes::Bytes;
-use housekey_core::clickhouse::Credential;
-use housekey_core::config::Host;
-use housekey_core::exchange::{GeneratorGate, Refusal};
+use housekey_core::clickhouse::{ChosenBy, Credential, Reach};
+use housekey_core::exchange::Refusal;
 use housekey_core::jose::claims::Claims;
 use housekey_core::jose::token::{LifePolicy, TokenKeys, open};
 use housekey_core::secret::Secret;
@@ -92,6 +93,7 @@ fn a_strangers_token_reaches_the_strangers_server() {
     let mut server = with(&[]);
     let token = minted(&ask(&mut server, None, &own_login().to_string()));
     let wanted = Claims {
+        iss: Some("jwe-token-generator".into()),
         host: Some("db.example.com".into()),
         port: std::num::NonZero::new(8124),
         database: Some("d".into()),
@@ -123,7 +125,10 @@ fn what_go_clients_leave_out_is_left_out() {
     let token = minted(&ask(&mut server, None, &body.to_string()));
     let claims = claims(&server, &token);
     assert_eq!(claims.exp, Some(UnixTime::from_seconds(server.now.seconds() + 3600)));
-    assert_eq!((claims.port, claims.protocol, claims.limit, claims.tls_enabled), (None, None, None, None));
+    assert_eq!(
+        (claims.port, claims.protocol, claims.limit, claims.tls_enabled),
+        (None, None, None, Some(false))
+    );
 }
 
 #[test]
@@ -282,88 +287,36 @@ fn ways_in_which_it_is_not_there() {
     }
 }
 
+/// What the peer's anybody could do: reach the server's own ClickHouse from the server's own address.
 #[test]
-fn bodies_are_bounded_whatever_is_declared() {
-    let mut server = with(&[]);
-    let declared = http::Request::post("/jwe-token-generator").header("content-length", "65537");
-    assert_eq!(server.http(declared.body("").unwrap()).status(), 413);
-    let padded = format!("{}{}", " ".repeat(64 << 10), own_login());
-    assert_eq!(ask(&mut server, None, &padded).status(), 413);
-    // A token that could not be read back is not handed out.
-    let answer = ask(&mut server, None, &plus("database", value!("d".repeat(60 << 10))));
-    assert_eq!(answer.status(), 400, "{}", text(&answer));
-}
-
-#[test]
-fn lives_are_those_that_this_server_accepts() {
-    let mut server = with(&[("MCP_JWE_MAX_LIFETIME", "900")]);
-    let token = minted(&ask(&mut server, None, &plus("expiry", value!(0))));
-    assert_eq!(claims(&server, &token).exp, Some(UnixTime::from_seconds(server.now.seconds() + 900)));
-    minted(&ask(&mut server, None, &plus("expiry", value!(900))));
-    for authorization in [None, Some(bearer())] {
-        let answer = ask(&mut server, authorization.as_deref(), &plus("expiry", value!(901)));
-        assert_eq!(answer.status(), 400);
-        assert!(text(&answer).contains("900"), "{}", text(&answer));
-    }
-}
-
-#[test]
-fn a_flood_is_stopped_and_does_not_lock_out_the_bearer() {
-    let mut server = with(&[("MCP_JWE_GENERATOR_RATE", "3")]);
-    let statuses = |server: &mut Scripted, authorization: &[Option<&str>]| -> Vec<u16> {
-        authorization.iter().map(|value| ask(server, *value, "{}").status().as_u16()).collect()
+fn a_stranger_gets_nothing_of_the_servers_place_in_the_network() {
+    let here: &[(&'static str, &'static str)] = &[("CLICKHOUSE_HOST", "127.0.0.1")];
+    let local = |host: &str| {
+        let mut body = own_login();
+        (body["host"], body["port"]) = (value!(host), value!(8123));
+        body.to_string()
     };
-    let flood = [None, Some("Bearer wrong"), Some("Basic x"), None, Some("Bearer wrong"), Some("Basic x")];
-    assert_eq!(statuses(&mut server, &flood), [403, 401, 401, 429, 429, 429]);
-    let answer = ask(&mut server, None, &own_login().to_string());
-    assert_eq!(answer.headers()["retry-after"], "20");
-    let bearer = bearer();
-    let operator = [Some(&*bearer); 4];
-    assert_eq!(statuses(&mut server, &operator), [200, 200, 200, 429], "the bearer has a bucket of its own");
-    // What is no request for a token is not counted.
-    let get = http::Request::get("/jwe-token-generator").body("").unwrap();
-    assert_eq!(server.http(get).status(), 405);
-    server.now = UnixTime::from_seconds(server.now.seconds() + 20);
-    assert_eq!(statuses(&mut server, &[None, None, Some(&bearer), Some(&bearer)]), [403, 429, 200, 429]);
-
-    let mut unlimited = with(&[("MCP_JWE_GENERATOR_RATE", "0")]);
-    assert!(statuses(&mut unlimited, &[None; 200]).iter().all(|status| *status == 403));
-}
-
-/// The hosted component forgets its counts, so its host counts for it and must answer in the same words.
-#[test]
-fn a_gate_in_front_turns_away_as_the_server_itself_does() {
-    let variables: &[(&'static str, &'static str)] =
-        &[("MCP_JWE_GENERATOR_RATE", "1"), ("MCP_ALLOWED_HOSTS", "mcp.example.com")];
-    let mut server = with(variables);
-    let gate = GeneratorGate::new(server.service.config(), Host::Native);
-    let request = |method: Method, path: &str, host: &str| {
-        let request = http::Request::builder().method(method).uri(path).header("host", host);
-        request.header("origin", "http://localhost:1").body("{}").unwrap()
-    };
-    let post = |path| request(Method::POST, path, "mcp.example.com");
-    for passed_on in [
-        post("/mcp"),
-        post("/jwe-token-generator/x"),
-        request(Method::OPTIONS, "/jwe-token-generator", "mcp.example.com"),
-        post("/jwe-token-generator"),
-    ] {
-        let (head, _) = passed_on.into_parts();
-        assert!(gate.turn_away(server.now, &head).is_none(), "{head:?}");
+    let mut server = with(here);
+    for host in ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254"] {
+        let answer = ask(&mut server, None, &local(host));
+        assert_eq!(answer.status(), 403, "{host}: {}", text(&answer));
     }
-    server.http(post("/jwe-token-generator"));
-    for refused in [
-        request(Method::POST, "/jwe-token-generator", "evil.example.com"),
-        post("/jwe-token-generator/"),
-        request(Method::GET, "/jwe-token-generator", "mcp.example.com"),
-    ] {
-        let (head, body) = refused.into_parts();
-        let turned_away = gate.turn_away(server.now, &head).unwrap();
-        let answer = server.http(http::Request::from_parts(head, body));
-        assert_eq!(turned_away.status(), answer.status());
-        assert_eq!((turned_away.headers(), turned_away.body()), (answer.headers(), answer.body()));
-        assert_eq!(turned_away.extensions().get::<Refusal>(), answer.extensions().get::<Refusal>());
-    }
+    // Nor does a token of a stranger's, once the operator has changed their mind.
+    let mut listed = with(&[here, &[("MCP_JWE_ALLOWED_HOSTS", "127.0.0.1")]].concat());
+    let token = minted(&ask(&mut listed, None, &local("127.0.0.1")));
+    assert_eq!(select_one(&mut server, &token).status(), 403);
+    let mut off =
+        with(&[here, &[("MCP_JWE_ALLOWED_HOSTS", "127.0.0.1"), ("MCP_JWE_GENERATOR", "false")]].concat());
+    assert_eq!(select_one(&mut off, &token).status(), 403);
+    assert!(server.asked.is_empty() && off.asked.is_empty());
+    listed.script.push_back(rows(&[1]));
+    assert_eq!(select_one(&mut listed, &token).status(), 200);
+    // A name is judged by the host that resolves it.
+    let token = minted(&ask(&mut server, None, &own_login().to_string()));
+    server.script.push_back(rows(&[1]));
+    assert_eq!(select_one(&mut server, &token).status(), 200);
+    let ChosenBy::Token(chosen) = &server.queries()[0].chosen_by else { panic!("chosen by the token") };
+    assert_eq!(chosen.reach, Reach::Public);
 }
 
 /// Neither answers nor the log repeat a value, whatever is wrong with the request.
