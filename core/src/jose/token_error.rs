@@ -46,7 +46,7 @@ pub enum TokenError {
     /// The token has no `exp`.
     #[error("the token never expires")]
     NonExpiring,
-    /// The token lives longer than [`LifePolicy::max_lifetime_seconds`].
+    /// The token lives longer than [`super::token::LifePolicy::max_lifetime_seconds`].
     #[error("the token lives longer than the {max_seconds} seconds that are allowed")]
     LifetimeTooLong {
         /// The longest life allowed.
