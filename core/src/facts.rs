@@ -48,11 +48,20 @@ impl AccessKey {
                 field(b"bearer");
                 field(token.expose().as_bytes());
             }
+            Credential::Cluster { name, secret } => {
+                field(b"cluster");
+                field(name.as_bytes());
+                field(secret.expose().as_bytes());
+            }
         }
         match &request.run_as {
             RunAs::Login => field(b"login"),
             RunAs::ExecuteAs(user) => {
                 field(b"execute_as");
+                field(user.as_str().as_bytes());
+            }
+            RunAs::Interserver(user) => {
+                field(b"interserver");
                 field(user.as_str().as_bytes());
             }
         }

@@ -16,6 +16,10 @@ fn check(target: &str, data: &[u8]) {
         "config" => text(data, config::fuzzing::check),
         "exchange" => exchange::fuzzing::check(data),
         "jwe" => text(data, jose::fuzzing::check),
+        "native_frames" => clickhouse::native::fuzzing::check_frames(data),
+        "native_hello" => clickhouse::native::fuzzing::check_hello(data),
+        "native_packets" => clickhouse::native::fuzzing::check_packets(data),
+        "native_block" => clickhouse::native::block::check_block(data),
         "sql" => text(data, sql::fuzzing::check),
         unknown => panic!("the corpus folder {unknown} belongs to no fuzz target: name its check here"),
     }

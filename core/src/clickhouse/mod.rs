@@ -5,6 +5,7 @@ mod exception;
 pub mod fuzzing;
 pub mod http;
 mod json;
+pub mod native;
 mod query;
 mod rows;
 mod type_name;
@@ -12,8 +13,8 @@ mod value;
 
 pub use exception::{Exception, RefusedSetting};
 pub use query::{
-    ChosenBy, ClientFiles, Column, Credential, Endpoint, QueryEvent, QueryRequest, Reach, ReadLimits, Row,
-    RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
+    ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
+    ReadLimits, Row, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};

@@ -15,6 +15,47 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS.
     Https,
+    /// The native protocol over plain TCP.
+    Tcp,
+    /// The native protocol over TLS.
+    Tcps,
+}
+
+impl Scheme {
+    /// The scheme of a protocol.
+    pub fn of(protocol: Protocol, tls: bool) -> Self {
+        match (protocol, tls) {
+            (Protocol::Http, false) => Self::Http,
+            (Protocol::Http, true) => Self::Https,
+            (Protocol::Tcp, false) => Self::Tcp,
+            (Protocol::Tcp, true) => Self::Tcps,
+        }
+    }
+
+    /// How the server is spoken to.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Http | Self::Https => Protocol::Http,
+            Self::Tcp | Self::Tcps => Protocol::Tcp,
+        }
+    }
+
+    /// Whether what is spoken goes over TLS.
+    pub fn is_tls(self) -> bool {
+        match self {
+            Self::Http | Self::Tcp => false,
+            Self::Https | Self::Tcps => true,
+        }
+    }
+}
+
+/// How ClickHouse is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Its HTTP interface.
+    Http,
+    /// Its native protocol.
+    Tcp,
 }
 
 /// Where a ClickHouse server listens.
@@ -33,6 +74,8 @@ impl fmt::Display for Endpoint {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
+            Scheme::Tcp => "tcp",
+            Scheme::Tcps => "tcps",
         };
         if self.host.contains(':') {
             write!(f, "{scheme}://[{}]:{}", self.host, self.port)
@@ -112,6 +155,14 @@ pub enum Credential {
     },
     /// A bearer token that ClickHouse itself verifies.
     Bearer(Secret<String>),
+    /// The secret that the members of a cluster share. With it a member vouches for the user of each query, so it
+    /// goes with [`RunAs::Interserver`] only. Native protocol only.
+    Cluster {
+        /// The cluster, as the server's configuration calls it.
+        name: String,
+        /// Its secret, which is never sent.
+        secret: Secret<String>,
+    },
 }
 
 /// Whose rights the statement runs with.
@@ -121,6 +172,15 @@ pub enum RunAs {
     Login,
     /// Another user, through `EXECUTE AS`: the login needs `IMPERSONATE` on them.
     ExecuteAs(ImpersonatedUser),
+    /// Another user, for whom the cluster's secret vouches: the statement is sent as it is.
+    Interserver(ImpersonatedUser),
+}
+
+impl RunAs {
+    /// Whether the statement is put into another one, so that settings of the request would not be its own.
+    pub fn is_wrapped(&self) -> bool {
+        matches!(self, Self::ExecuteAs(_))
+    }
 }
 
 /// The statement, in a type that says which check it has passed.
@@ -166,6 +226,9 @@ pub struct QueryRequest {
     pub credential: Credential,
     /// As whom the statement runs.
     pub run_as: RunAs,
+    /// Roles that the person gets beside their own; with [`RunAs::Interserver`] only, where the server asks nobody
+    /// whether they were granted.
+    pub roles: Vec<String>,
     /// The default database; the server's own choice when absent.
     pub database: Option<String>,
     /// The checked statement.

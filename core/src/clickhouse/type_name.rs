@@ -132,7 +132,7 @@ fn parse_elements(arguments: &[&str], depth: usize) -> Vec<Element> {
 }
 
 /// `` `quoted name` T ``, `name T` or `T`.
-fn split_element(text: &str) -> (Option<String>, &str) {
+pub(super) fn split_element(text: &str) -> (Option<String>, &str) {
     if text.starts_with('`') {
         let end = quoted_length(text);
         let (quoted, rest) = text.split_at(end);
@@ -148,7 +148,7 @@ fn split_element(text: &str) -> (Option<String>, &str) {
 }
 
 /// Splits at the commas that lie in no parentheses, brackets or quotes.
-fn split_arguments(text: &str) -> Vec<&str> {
+pub(super) fn split_arguments(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut open = 0_usize;
     let mut start = 0;
@@ -198,7 +198,7 @@ fn quoted_length(text: &str) -> usize {
 }
 
 /// The text within quotes, its escapes undone.
-fn unquote(quoted: &str) -> String {
+pub(super) fn unquote(quoted: &str) -> String {
     let mut chars = quoted.chars();
     let quote = chars.next();
     let mut out = String::with_capacity(quoted.len());

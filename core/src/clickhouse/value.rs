@@ -46,6 +46,13 @@ pub(super) fn encode_row(line: &[u8], types: &[TypeName]) -> Result<Row, JsonErr
     Ok(Row(out))
 }
 
+/// Copies one JSON value of no known type.
+pub(super) fn copy_untyped(text: &str, out: &mut String) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text);
+    encode_value(&mut scanner, &UNTYPED, out, DEEPEST)?;
+    scanner.expect_end()
+}
+
 fn encode_value(
     scanner: &mut Scanner<'_>,
     type_name: &TypeName,
@@ -97,6 +104,9 @@ fn encode_string(scanner: &mut Scanner<'_>, type_name: &TypeName, out: &mut Stri
         if let Some(number) = number {
             out.truncate(start);
             out.push_str(&number);
+        } else if out.get(start..) == Some("\"-nan\"") {
+            // What processors make of 0/0; the sign of NaN means nothing.
+            out.remove(start + 1);
         }
     }
     Ok(())
@@ -279,6 +289,9 @@ mod tests {
             ("Float64", r#""0.1""#, "[0.1]"),
             ("Float64", r#""nan""#, r#"["nan"]"#),
             ("Float64", "nan", r#"["nan"]"#),
+            ("Float64", r#""-nan""#, r#"["nan"]"#),
+            ("Array(Float32)", r#"["-nan","-inf"]"#, r#"[["nan","-inf"]]"#),
+            ("String", r#""-nan""#, r#"["-nan"]"#),
             ("Float32", "-inf", r#"["-inf"]"#),
             ("QBit(Float64, 2)", "[nan, 1]", r#"[["nan",1]]"#),
             ("MultiPolygon", "[[[[1,20000000000000000]]]]", "[[[[[1,20000000000000000]]]]]"),

@@ -9,10 +9,11 @@ use super::key::{Key, Status, keys};
 use super::layers::Gathered;
 use super::reader::Reader;
 use super::settings::{
-    ClickHouse, Config, CorsOrigin, Impersonation, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Cluster, Config, CorsOrigin, Impersonation, Level, Logging, Server, Tls, Transport,
 };
 use super::value::{Value, quoted};
 use super::{Host, name_rules};
+use crate::clickhouse::Protocol;
 use crate::secret::Secret;
 
 /// Builds the configuration and adds what is wrong with it to `problems`; it is valid only if that stays empty.
@@ -25,23 +26,34 @@ pub(super) fn check(
     let mut reader = Reader { host, gathered, warnings, problems };
     let clickhouse = reader.clickhouse();
     let server = reader.server(&clickhouse);
-    reader.impersonation(&clickhouse, &server);
+    reader.people(&clickhouse, &server);
     Config { clickhouse, server, logging: Logging { level: reader.level() }, generation: reader.generation() }
 }
 
 impl Reader<'_> {
     fn clickhouse(&mut self) -> ClickHouse {
+        let protocol = match self.choice("clickhouse.protocol") {
+            "tcp" => Protocol::Tcp,
+            _ => Protocol::Http,
+        };
+        let tls = self.tls(protocol);
         let clickhouse = ClickHouse {
-            host: self.clickhouse_host(),
-            port: self.number("clickhouse.port"),
-            tls: self.tls(),
+            host: self.clickhouse_host("clickhouse.host"),
+            port: self.clickhouse_port(protocol, tls.enabled),
+            protocol,
+            connect_host: self
+                .optional("clickhouse.connect_host")
+                .map(|_| self.clickhouse_host("clickhouse.connect_host")),
+            tls,
             database: self.text("clickhouse.database"),
             username: self.text("clickhouse.username"),
+            username_given: self.given("clickhouse.username"),
             password: self
                 .secrets("clickhouse.password")
                 .into_iter()
                 .next()
                 .unwrap_or_else(|| Secret::from("")),
+            cluster: self.cluster(protocol),
             read_only: self.flag("clickhouse.read_only"),
             max_execution_time: self.number("clickhouse.max_execution_time"),
             max_result_rows: self.cap("clickhouse.max_result_rows"),
@@ -51,10 +63,7 @@ impl Reader<'_> {
                 .and_then(|bytes| usize::try_from(bytes).ok()),
             http_headers: self.map("clickhouse.http_headers"),
             extra_settings: self.map("clickhouse.extra_settings"),
-            impersonation: match self.choice("clickhouse.impersonation") {
-                "execute_as" => Impersonation::ExecuteAs,
-                _ => Impersonation::None,
-            },
+            impersonation: self.impersonation(),
             impersonation_deny: self.list("clickhouse.impersonation_deny"),
             impersonation_allow: self.list("clickhouse.impersonation_allow"),
         };
@@ -74,21 +83,91 @@ impl Reader<'_> {
                 self.entry_problem("clickhouse.extra_settings", name, reason);
             }
         }
-        if clickhouse.tls.enabled && !self.given("clickhouse.port") {
+        if clickhouse.connect_host.is_some() && protocol == Protocol::Http {
+            self.rule("`clickhouse.connect_host` works with `clickhouse.protocol: tcp` only; put the name to reach into `clickhouse.host`");
+        }
+        if protocol == Protocol::Tcp && !clickhouse.http_headers.is_empty() {
+            self.warn("`clickhouse.http_headers` has no effect: `clickhouse.protocol` is `tcp`.");
+        }
+        if clickhouse.tls.enabled && protocol == Protocol::Http && !self.given("clickhouse.port") {
             self.warn("ClickHouse is reached over TLS at port 8123, which is usually the plain one; with TLS it is usually 8443 (`clickhouse.port`).");
         }
-        if matches!(clickhouse.port, 9000 | 9440) {
+        if protocol == Protocol::Tcp && matches!(clickhouse.port, 8123 | 8443) {
             let name = self.gathered.name("clickhouse.port");
             self.warn(&format!(
-                "{name} is {}, usually the native protocol's port; Housekey speaks HTTP, usually at 8123 or 8443.",
+                "{name} is {}, usually the port of HTTP; `clickhouse.protocol` is `tcp`, usually at 9000 or 9440.",
+                clickhouse.port
+            ));
+        }
+        if protocol == Protocol::Http && matches!(clickhouse.port, 9000 | 9440) {
+            let name = self.gathered.name("clickhouse.port");
+            self.warn(&format!(
+                "{name} is {}, usually the native protocol's port; `clickhouse.protocol` is `http`, usually at 8123 or 8443.",
                 clickhouse.port
             ));
         }
         clickhouse
     }
 
-    fn clickhouse_host(&mut self) -> String {
-        let path = "clickhouse.host";
+    fn clickhouse_port(&self, protocol: Protocol, tls: bool) -> u16 {
+        match (protocol, tls) {
+            (Protocol::Tcp, false) if !self.given("clickhouse.port") => 9000,
+            (Protocol::Tcp, true) if !self.given("clickhouse.port") => 9440,
+            (Protocol::Http | Protocol::Tcp, _) => self.number("clickhouse.port"),
+        }
+    }
+
+    /// What the operator says, else what follows from the cluster's secret.
+    fn impersonation(&self) -> Impersonation {
+        match self.choice("clickhouse.impersonation") {
+            _ if !self.given("clickhouse.impersonation") && self.has_cluster_secret() => {
+                Impersonation::Interserver
+            }
+            "execute_as" => Impersonation::ExecuteAs,
+            "interserver" => Impersonation::Interserver,
+            _ => Impersonation::None,
+        }
+    }
+
+    fn has_cluster_secret(&self) -> bool {
+        self.secrets("clickhouse.cluster_secret").iter().any(|secret| !secret.expose().is_empty())
+    }
+
+    fn cluster(&mut self, protocol: Protocol) -> Option<Cluster> {
+        let name = self.text("clickhouse.cluster_name");
+        let roles = self.list("clickhouse.cluster_roles");
+        let interserver = self.impersonation() == Impersonation::Interserver;
+        let secret =
+            self.secrets("clickhouse.cluster_secret").into_iter().find(|secret| !secret.expose().is_empty());
+        let Some(secret) = secret else {
+            if interserver {
+                let name = self.gathered.name("clickhouse.impersonation");
+                self.rule(&format!("{name} is `interserver`, but there is no `clickhouse.cluster_secret`"));
+            } else if !name.is_empty() || !roles.is_empty() {
+                self.warn("`clickhouse.cluster_name` and `clickhouse.cluster_roles` have no effect without `clickhouse.cluster_secret`.");
+            }
+            return None;
+        };
+        let at = self.gathered.name("clickhouse.cluster_secret");
+        if !interserver {
+            self.rule(&format!(
+                "{at} is set, but `clickhouse.impersonation` says otherwise: remove one of them"
+            ));
+        }
+        if protocol != Protocol::Tcp {
+            self.rule(&format!("{at} needs `clickhouse.protocol: tcp`"));
+        }
+        if name.is_empty() {
+            self.rule(&format!("{at} is set, but `clickhouse.cluster_name` is empty"));
+        }
+        if self.given("clickhouse.password") {
+            let name = self.gathered.name("clickhouse.password");
+            self.warn(&format!("{name} has no effect: the cluster's secret proves who connects."));
+        }
+        Some(Cluster { name, secret, roles })
+    }
+
+    fn clickhouse_host(&mut self, path: &str) -> String {
         let written = self.text(path);
         let host = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&written);
         if host.parse::<Ipv6Addr>().is_err()
@@ -103,18 +182,25 @@ impl Reader<'_> {
         host.to_owned()
     }
 
-    fn tls(&mut self) -> Tls {
+    fn tls(&mut self, protocol: Protocol) -> Tls {
         let tls = Tls {
             enabled: self.flag("clickhouse.tls.enabled"),
             ca_cert: self.optional("clickhouse.tls.ca_cert"),
             client_cert: self.optional("clickhouse.tls.client_cert"),
             client_key: self.optional("clickhouse.tls.client_key"),
             insecure_skip_verify: self.flag("clickhouse.tls.insecure_skip_verify"),
+            server_name: self.optional("clickhouse.tls.server_name"),
         };
+        if tls.server_name.is_some() && protocol == Protocol::Http {
+            self.rule("`clickhouse.tls.server_name` works with `clickhouse.protocol: tcp` only; put the certificate's name into `clickhouse.host`");
+        }
         if tls.client_cert.is_some() != tls.client_key.is_some() {
             self.rule("`clickhouse.tls.client_cert` and `clickhouse.tls.client_key` go together: give both or neither");
         }
-        let more = tls.ca_cert.is_some() || tls.client_cert.is_some() || tls.insecure_skip_verify;
+        let more = tls.ca_cert.is_some()
+            || tls.client_cert.is_some()
+            || tls.server_name.is_some()
+            || tls.insecure_skip_verify;
         if !tls.enabled && more {
             self.rule("`clickhouse.tls` has settings, but `clickhouse.tls.enabled` is false: ClickHouse would be reached without TLS");
         }
@@ -174,7 +260,7 @@ impl Reader<'_> {
     /// `None` when what was chosen is refused.
     fn transport(&self) -> Option<Transport> {
         match (self.host, self.choice("server.transport")) {
-            (Host::Edge, _) | (Host::Native, "http") => Some(Transport::Http),
+            (Host::Edge | Host::Hosted, _) | (Host::Native, "http") => Some(Transport::Http),
             (Host::Native, "stdio") if !self.gathered.is_unread("server.transport") => Some(Transport::Stdio),
             (Host::Native, _) => None,
         }
@@ -184,7 +270,7 @@ impl Reader<'_> {
         let loopback = address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let user = quoted(&clickhouse.username);
         let reach = match self.host {
-            Host::Edge => "everybody who reaches this component".to_owned(),
+            Host::Edge | Host::Hosted => "everybody who reaches this component".to_owned(),
             Host::Native if loopback => format!("every program of this computer ({address})"),
             Host::Native => format!("everybody who reaches {address}"),
         };
@@ -193,9 +279,16 @@ impl Reader<'_> {
         ));
     }
 
-    fn impersonation(&mut self, clickhouse: &ClickHouse, server: &Server) {
-        if clickhouse.impersonation == Impersonation::None {
-            return;
+    fn people(&mut self, clickhouse: &ClickHouse, server: &Server) {
+        match clickhouse.impersonation {
+            Impersonation::None => return,
+            Impersonation::ExecuteAs => {}
+            Impersonation::Interserver => {
+                if !server.jwe.enabled && !clickhouse.username_given {
+                    self.rule("`clickhouse.cluster_secret` is set, but nobody is asked who they are: set `server.jwe.enabled`, or say with `clickhouse.username` as whom all queries run");
+                }
+                return;
+            }
         }
         let name = self.gathered.name("clickhouse.impersonation");
         if !server.jwe.enabled {

@@ -1,5 +1,6 @@
 //! `server.jwe`: what is asked of tokens, and the rules for the secrets that make them.
 
+use super::Host;
 use super::host_pattern::HostPattern;
 use super::reader::Reader;
 use super::settings::{Generator, Jwe};
@@ -37,7 +38,8 @@ impl Reader<'_> {
             tls_directory: self.tls_directory(),
             generator: self.generator(enabled),
         };
-        if jwe.enabled && jwe.jwe_secret_key.is_empty() {
+        // In the hosted component the flag says that callers have been authenticated, by the host and its keys.
+        if jwe.enabled && jwe.jwe_secret_key.is_empty() && self.host != Host::Hosted {
             self.rule("`server.jwe.enabled` is true, but there is no `server.jwe.jwe_secret_key`");
         }
         self.warn_of_secrets(&jwe);

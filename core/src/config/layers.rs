@@ -95,7 +95,7 @@ impl Gathered {
             } else if let (Some(instead), Value::Choice(choice)) = (choice, value) {
                 let at = format!("{} in {origin}", value::quoted(choice.name));
                 problems.push(ConfigError::NotYet { at, instead: instead.to_owned() });
-            } else if host == Host::Edge {
+            } else if host != Host::Native {
                 let reason = match key.hosts {
                     // Zero is a wish of its own where it is not the default: any free port, no grace.
                     Hosts::Native if !is_default && (!inert || matches!(value, Value::Integer(_))) => "",

@@ -30,7 +30,8 @@ pub use host_pattern::{Covered, HostPattern};
 pub use key::{FlagSpec, flags};
 pub use reference::markdown;
 pub use settings::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls,
+    Transport,
 };
 
 /// Which program loads the configuration: a sandbox at the edge can honour less.
@@ -40,6 +41,9 @@ pub enum Host {
     Native,
     /// The WebAssembly component: no sockets, no files, no command line.
     Edge,
+    /// The component inside the native host that has authenticated the caller and queries in its place. The host
+    /// writes its configuration: what it takes to log in or to open a token is not in it.
+    Hosted,
 }
 
 /// Everything that an operator wrote, as the host found it.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::host_pattern::HostPattern;
+use crate::clickhouse::Protocol;
 use crate::secret::Secret;
 
 /// Everything that an operator decided, checked.
@@ -31,16 +32,25 @@ impl Config {
 pub struct ClickHouse {
     /// A host name, an IPv4 address or an IPv6 address without brackets.
     pub host: String,
-    /// The port of the HTTP interface.
+    /// The port of the interface that `protocol` speaks to.
     pub port: u16,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The host to connect to instead of `host`; native protocol only.
+    pub connect_host: Option<String>,
     /// TLS to ClickHouse.
     pub tls: Tls,
     /// The database of names without one; empty for the server's choice.
     pub database: String,
     /// The user that logs in.
     pub username: String,
+    /// Whether the operator gave the user.
+    pub username_given: bool,
     /// That user's password, which may be empty.
     pub password: Secret<String>,
+    /// The cluster whose secret vouches for people; set if and only if `impersonation` is
+    /// [`Impersonation::Interserver`].
+    pub cluster: Option<Cluster>,
     /// Whether only tools that read are offered.
     pub read_only: bool,
     /// Seconds that ClickHouse may work on a query; 0 sets no limit.
@@ -72,10 +82,14 @@ impl fmt::Debug for ClickHouse {
         f.debug_struct("ClickHouse")
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("protocol", &self.protocol)
+            .field("connect_host", &self.connect_host)
             .field("tls", &self.tls)
             .field("database", &self.database)
             .field("username", &self.username)
+            .field("username_given", &self.username_given)
             .field("password", &self.password)
+            .field("cluster", &self.cluster)
             .field("read_only", &self.read_only)
             .field("max_execution_time", &self.max_execution_time)
             .field("max_result_rows", &self.max_result_rows)
@@ -88,6 +102,17 @@ impl fmt::Debug for ClickHouse {
             .field("impersonation_allow", &self.impersonation_allow)
             .finish()
     }
+}
+
+/// A cluster of ClickHouse that Housekey is a member of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name in the server's `remote_servers`.
+    pub name: String,
+    /// Its interserver secret.
+    pub secret: Secret<String>,
+    /// Roles that a token may add, each a name or a prefix with `*`.
+    pub roles: Vec<String>,
 }
 
 /// TLS to ClickHouse.
@@ -103,6 +128,8 @@ pub struct Tls {
     pub client_key: Option<String>,
     /// Whether any certificate is accepted.
     pub insecure_skip_verify: bool,
+    /// The name of the certificate, when it is not the host's; native protocol only.
+    pub server_name: Option<String>,
 }
 
 /// How queries run as the person who asks.
@@ -112,6 +139,8 @@ pub enum Impersonation {
     None,
     /// Inside `EXECUTE AS`.
     ExecuteAs,
+    /// Named under a cluster's secret.
+    Interserver,
 }
 
 /// How clients are served.

@@ -60,6 +60,7 @@ fn sample(path: &str, kind: Kind) -> String {
         ("server.jwe.tls_directory", _) => "/sample",
         ("server.transport", _) => "stdio",
         ("clickhouse.impersonation", _) => "execute_as",
+        ("clickhouse.protocol", _) => "tcp",
         ("logging.level", _) => "error",
         ("server.oauth.public_resource_url", _) => "https://mcp.example.com",
         ("server.cors_origin", _) => "https://a.example,https://b.example",
@@ -97,11 +98,21 @@ fn every_live_key_reaches_its_field_from_every_layer() {
     // Without TLS its files are refused, so that key is changed in a base without them.
     let without_files =
         [("clickhouse.tls.client_cert", Json::Null), ("clickhouse.tls.client_key", Json::Null)];
+    let native_protocol = [
+        ("clickhouse.protocol", json!("tcp")),
+        ("clickhouse.cluster_name", json!("base")),
+        ("clickhouse.cluster_secret", json!("base-secret-of-a-cluster")),
+    ];
     let mut count = 0;
     // A choice between one thing that is supported and others that are refused cannot change anything.
     let changeable = |kind| !matches!(kind, Kind::Choice(choices) if choices.iter().filter(|choice| choice.not_yet.is_none()).count() < 2);
     for key in keys().filter(|key| key.status == Status::Live && changeable(key.kind)) {
-        let fixed: &[_] = if key.path == "clickhouse.tls.enabled" { &without_files } else { &[] };
+        let fixed: &[_] = match key.path {
+            "clickhouse.tls.enabled" => &without_files,
+            "clickhouse.connect_host" | "clickhouse.tls.server_name" => &native_protocol,
+            path if path.starts_with("clickhouse.cluster_") => &native_protocol,
+            _ => &[],
+        };
         let document = tree(fixed);
         let before = Config { generation: 0, ..config(&document, &[], &[]) };
         let text = sample(key.path, key.kind);
@@ -226,11 +237,7 @@ fn every_key_that_is_not_live_is_refused_and_its_zero_value_is_not() {
     native("", &[], &[("openapi", "disable"), ("config-reload-time", "0")]).unwrap();
     // A later layer may take back what an earlier one asked for.
     native("server: {oauth: {enabled: true}}", &[], &[("oauth-enabled", "false")]).unwrap();
-    for (flag, value) in
-        [("transport", "sse"), ("clickhouse-impersonation", "interserver"), ("clickhouse-protocol", "tcp")]
-    {
-        assert!(refusal("", &[], &[(flag, value)]).contains("not supported yet"), "{flag}");
-    }
+    assert!(refusal("", &[], &[("transport", "sse")]).contains("not supported yet"));
     assert!(
         refusal("", &[], &[("transport", "htpp")]).contains("takes `stdio` or `http` or `sse`, not `htpp`")
     );
@@ -366,6 +373,42 @@ fn the_edge_names_what_it_cannot_honour() {
         "{text}"
     );
     assert!(edge(&[("CLICKHOUSE_PASSWORD_FILE", "/x")]).is_err() && edge(&[("MCP_PORT", "0")]).is_err());
+}
+
+#[test]
+fn the_way_to_be_somebody_follows_from_what_is_configured() {
+    let cluster = [("clickhouse-cluster-name", "c"), ("clickhouse-cluster-secret", SECRET)];
+    let tcp = ("clickhouse-protocol", "tcp");
+    let ann = ("clickhouse-username", "ann");
+    let with = |more: &[(&'static str, &'static str)]| [&cluster, more].concat();
+    let found = config("", &[], &with(&[tcp, ann])).clickhouse;
+    assert_eq!((found.impersonation, found.port), (Impersonation::Interserver, 9000));
+    assert_eq!(found.cluster.unwrap().name, "c");
+    assert_eq!(config("", &[], &[tcp]).clickhouse.impersonation, Impersonation::None);
+    let tls = ("clickhouse-tls", "true");
+    assert_eq!(config("", &[], &[tcp, tls]).clickhouse.port, 9440);
+    for (flags, wanted) in [
+        (with(&[ann]), "needs `clickhouse.protocol: tcp`"),
+        (vec![tcp, ann, cluster[1]], "`clickhouse.cluster_name` is empty"),
+        (with(&[tcp]), "nobody is asked who they are"),
+        (with(&[tcp, ann, ("clickhouse-impersonation", "none")]), "says otherwise"),
+        (with(&[tcp, ann, ("clickhouse-impersonation", "execute_as")]), "says otherwise"),
+        (
+            vec![tcp, ann, ("clickhouse-impersonation", "interserver")],
+            "there is no `clickhouse.cluster_secret`",
+        ),
+        (vec![("clickhouse-connect-host", "h")], "`clickhouse.protocol: tcp` only"),
+        (vec![tls, ("clickhouse-tls-server-name", "h")], "`clickhouse.protocol: tcp` only"),
+    ] {
+        let text = refusal("", &[], &flags);
+        assert!(text.contains(wanted) && !text.contains(SECRET), "{flags:?}: {text}");
+    }
+    let loaded = native("", &[], &with(&[tcp, ann, ("clickhouse-password", SECRET)])).unwrap();
+    assert!(
+        loaded.warnings.iter().any(|warning| warning.contains("clickhouse-password")),
+        "{:?}",
+        loaded.warnings
+    );
 }
 
 #[test]

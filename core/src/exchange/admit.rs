@@ -16,7 +16,7 @@ use super::health;
 use super::route::Route;
 use super::service::Service;
 use crate::env::Env;
-use crate::identity::{Caller, Order, find_bearer};
+use crate::identity::{BearerError, Caller, Order, find_bearer};
 use crate::jose::token::open;
 use crate::secret::Secret;
 use crate::transport::headers::{check_head, takes_events};
@@ -46,7 +46,7 @@ pub struct Admitted {
 pub(super) enum Purpose {
     /// MCP as this caller.
     Mcp(Caller),
-    /// A look at ClickHouse with the configured login.
+    /// A look at ClickHouse as everybody is there.
     Health(Caller),
     /// A token.
     Mint(MintRight),
@@ -105,6 +105,7 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
     }
     match judge(env, service, head) {
         Ok(Judged::Alive) => Admission::Answer(health::alive(env.now, origin.as_deref())),
+        Ok(Judged::Healthy) => Admission::Answer(health::per_request(env.now, origin.as_deref())),
         Ok(Judged::Read(route, purpose)) => Admission::Read(Admitted {
             service: Arc::clone(service),
             route,
@@ -118,6 +119,7 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
 
 enum Judged {
     Alive,
+    Healthy,
     Read(Route, Purpose),
 }
 
@@ -127,7 +129,10 @@ fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judg
     let is_get = head.method == Method::GET;
     match &route {
         Route::Live if is_get => Ok(Judged::Alive),
-        Route::Health if is_get => Ok(Judged::Read(route, Purpose::Health(service.static_caller()))),
+        Route::Health if is_get => Ok(match &service.anonymous {
+            Some(everybody) => Judged::Read(route, Purpose::Health(everybody.clone())),
+            None => Judged::Healthy,
+        }),
         Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }),
         Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }),
         Route::Mcp { token } => {
@@ -154,7 +159,10 @@ fn authenticate(
     path_token: Option<&Secret<String>>,
     order: Order,
 ) -> Result<Caller, Failure> {
-    let Some(keys) = &service.keys else { return Ok(service.static_caller()) };
+    if let Some(everybody) = &service.anonymous {
+        return Ok(everybody.clone());
+    }
+    let keys = service.keys.as_ref().ok_or(Failure::Bearer(BearerError::Missing))?;
     let path_token = path_token.map(|token| token.expose().as_str());
     let token = find_bearer(headers, path_token, order).map_err(Failure::Bearer)?;
     let claims = open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?;

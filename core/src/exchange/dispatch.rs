@@ -116,7 +116,7 @@ fn stateless(mut result: Value, cached: Option<&Scene>, revision: Revision) -> V
         members.insert("_meta".into(), result_meta());
         if let Some(scene) = cached {
             // Behind authentication a shared cache must not serve one caller what another was told.
-            let scope = if scene.service.keys.is_some() { "private" } else { "public" };
+            let scope = if scene.service.config.has_authentication() { "private" } else { "public" };
             members.insert("ttlMs".into(), json!(LIST_LIVES_MS));
             members.insert("cacheScope".into(), json!(scope));
         }

@@ -142,6 +142,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             error @ (PolicyError::Identity(_)
             | PolicyError::EmailNotVerified
             | PolicyError::GeneratorOff
+            | PolicyError::Roles
             | PolicyError::Protocol
             | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
@@ -286,7 +287,7 @@ mod tests {
             (Failure::Policy(PolicyError::EmailNotVerified), "403 the token's `email` is not verified"),
             (
                 Failure::Policy(PolicyError::Protocol),
-                "403 the token's `protocol` is not supported: only \"http\" is",
+                "403 the token's `protocol` is \"tcp\", which works on the native host only",
             ),
             (
                 Failure::Policy(PolicyError::Server(ChoiceError::NotAllowed)),
@@ -367,7 +368,7 @@ mod tests {
             (GeneratorError::Reserved { field: "email" }, "403 `email` needs the generator's bearer token"),
             (
                 GeneratorError::StrangersPolicy(PolicyError::Protocol),
-                "403 this server would refuse such a token: the token's `protocol` is not supported: only \"http\" is",
+                "403 this server would refuse such a token: the token's `protocol` is \"tcp\", which works on the native host only",
             ),
             (
                 GeneratorError::BearersPolicy(PolicyError::NoIdentity),

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::admit::json_answer;
 use super::running::{Next, Running, Scene, Shape, Surface};
-use super::step::{Reply, Step};
 use crate::clickhouse::{ChosenBy, Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
@@ -25,21 +24,13 @@ pub(super) fn alive(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
     report(200, now, "alive", &[], origin)
 }
 
-/// Begins the answer of `/health`. With tokens there is no login to try: each request brings its own.
+/// The answer of `/health` where there is no login to try: each request brings its own.
+pub(super) fn per_request(now: UnixTime, origin: Option<&str>) -> Response<Bytes> {
+    report(200, now, "healthy", &[("auth", "per_request_credentials")], origin)
+}
+
+/// Begins the answer of `/health`.
 pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
-    if scene.service.keys.is_some() {
-        let Surface::Http { origin, .. } = &scene.surface else {
-            return Next::Step(Step::Done(scene.reply(404, None, None)));
-        };
-        let details = [("auth", "per_request_credentials")];
-        return Next::Step(Step::Done(Reply::Http(report(
-            200,
-            env.now,
-            "healthy",
-            &details,
-            origin.as_deref(),
-        ))));
-    }
     let call = Call {
         id: RequestId::Number(0),
         arguments: Params::new(),
@@ -89,14 +80,15 @@ impl Task for Probe {
             return ToolStep::Done(CallResult::Failed(String::new()));
         };
         let access = &call.access;
-        let Credential::Password { .. } = &access.credential else {
+        if matches!(access.credential, Credential::Bearer(_)) {
             return ToolStep::Done(CallResult::Failed(String::new()));
-        };
+        }
         let request = QueryRequest {
             endpoint: access.endpoint.clone(),
             chosen_by: ChosenBy::Operator,
             credential: access.credential.clone(),
             run_as: access.run_as.clone(),
+            roles: Vec::new(),
             database: access.database.clone(),
             statement: Statement::ReadOnly(statement),
             inner: Inner::default(),

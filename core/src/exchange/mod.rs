@@ -14,6 +14,7 @@
 
 mod admit;
 mod begin;
+mod bound;
 mod dispatch;
 mod failure;
 #[doc(hidden)]
@@ -27,6 +28,7 @@ mod step;
 
 pub use admit::{Admission, Admitted, admit};
 pub use begin::{Inbound, Session, begin};
+pub use bound::{Asked, AskedError, Bound, Bounded};
 pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use generator::{GeneratorError, GeneratorGate, WishError};
 pub use route::Route;

@@ -6,7 +6,7 @@ use super::Session;
 use super::generator::Generator;
 use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
-use crate::identity::{Caller, Policy, PolicyError, static_caller};
+use crate::identity::{Caller, Policy, PolicyError};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
 use crate::tool::Table;
 use crate::transport::guard::{Guard, is_loopback};
@@ -16,10 +16,13 @@ pub struct Service {
     pub(super) config: Arc<Config>,
     pub(super) tools: Table,
     pub(super) guard: Guard,
+    /// What opens tokens; `None` where none are asked for, or where the host around the component has opened them.
     pub(super) keys: Option<TokenKeys>,
     pub(super) life: LifePolicy,
     pub(super) policy: Policy,
     pub(super) generator: Generator,
+    /// Everybody, where no authentication is configured.
+    pub(super) anonymous: Option<Caller>,
 }
 
 /// Why a configuration cannot serve.
@@ -36,19 +39,39 @@ pub enum StartError {
     Token(#[from] TokenError),
     /// The token of a line-based stream grants nothing.
     #[error("the token given by --token, MCP_TOKEN or MCP_TOKEN_FILE is refused: {0}")]
-    Policy(#[from] PolicyError),
+    Policy(PolicyError),
+    /// The configured user may not be what everybody runs as.
+    #[error("no query can run as the configured `clickhouse.username`: {0}")]
+    Username(PolicyError),
 }
 
 impl Service {
     /// A service of these tools under this configuration.
     pub fn new(config: Config, tools: Table, host: Host) -> Result<Arc<Self>, StartError> {
         let jwe = &config.server.jwe;
-        let keys =
-            if jwe.enabled { Some(TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?) } else { None };
+        let keys = match host {
+            Host::Native | Host::Edge if jwe.enabled => {
+                Some(TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?)
+            }
+            Host::Native | Host::Edge | Host::Hosted => None,
+        };
         let life = LifePolicy::of(jwe);
         let policy = Policy::new(&config, host);
+        let anonymous = match &keys {
+            None => Some(policy.static_caller(&config).map_err(StartError::Username)?),
+            Some(_) => None,
+        };
         let (guard, generator) = (guard(&config, host), Generator::new(&config));
-        Ok(Arc::new(Self { config: Arc::new(config), tools, guard, keys, life, policy, generator }))
+        Ok(Arc::new(Self {
+            config: Arc::new(config),
+            tools,
+            guard,
+            keys,
+            life,
+            policy,
+            generator,
+            anonymous,
+        }))
     }
 
     /// The configuration.
@@ -58,19 +81,15 @@ impl Service {
 
     /// The caller of a line-based stream, from the configured token.
     pub fn open_session(&self, env: &mut Env<'_>) -> Result<Session, StartError> {
-        let caller = match (&self.keys, &self.config.server.token) {
-            (None, _) => static_caller(&self.config),
-            (Some(_), None) => return Err(StartError::NoToken),
-            (Some(keys), Some(token)) => {
-                let claims = open(keys, token.expose(), &self.life, env.now)?;
-                self.policy.caller(&self.config, &claims)?
-            }
+        if let Some(everybody) = &self.anonymous {
+            return Ok(Session::new(everybody.clone()));
+        }
+        let (Some(keys), Some(token)) = (&self.keys, &self.config.server.token) else {
+            return Err(StartError::NoToken);
         };
+        let claims = open(keys, token.expose(), &self.life, env.now)?;
+        let caller = self.policy.caller(&self.config, &claims).map_err(StartError::Policy)?;
         Ok(Session::new(caller))
-    }
-
-    pub(super) fn static_caller(&self) -> Caller {
-        static_caller(&self.config)
     }
 }
 

@@ -189,7 +189,8 @@ impl AwaitQuery {
     }
 }
 
-fn cancellation(request: &QueryRequest) -> Option<QueryRequest> {
+/// The query that ends another one on its server.
+pub(super) fn cancellation(request: &QueryRequest) -> Option<QueryRequest> {
     let rules = crate::sql::Rules { allowed_settings: &[], max_length: 64 };
     let statement = ReadOnlySql::parse("SELECT 1", &rules).ok()?;
     Some(QueryRequest {

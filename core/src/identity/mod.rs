@@ -5,5 +5,5 @@ mod policy;
 mod server_choice;
 
 pub use bearer::{BearerError, Order, credentials, find as find_bearer};
-pub use policy::{Access, Caller, Policy, PolicyError, STRANGERS_ISSUER, static_caller};
+pub use policy::{Access, Caller, Policy, PolicyError, STRANGERS_ISSUER};
 pub use server_choice::ChoiceError;

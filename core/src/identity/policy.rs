@@ -30,6 +30,8 @@ pub struct Access {
     pub credential: Credential,
     /// Whose rights statements run with.
     pub run_as: RunAs,
+    /// Roles that the token adds to the person, as far as the operator lets it.
+    pub roles: Vec<String>,
     /// The default database.
     pub database: Option<String>,
     /// Whether only tools that read are there for this caller: the operator says so, or the token.
@@ -72,9 +74,12 @@ pub enum PolicyError {
     /// The token itself says that nobody has checked its e-mail address.
     #[error("the token's `email` is not verified")]
     EmailNotVerified,
-    /// The token asks for a protocol other than HTTP.
-    #[error("the token's `protocol` is not supported: only \"http\" is")]
+    /// The token asks for the native protocol where there are no sockets.
+    #[error("the token's `protocol` is \"tcp\", which works on the native host only")]
     Protocol,
+    /// The token adds roles, for which the operator has opened no way.
+    #[error("the token's `roles` need the interserver secret and `clickhouse.cluster_roles`")]
+    Roles,
     /// The server that the token chose is not one that it may choose.
     #[error("{0}")]
     Server(#[from] ChoiceError),
@@ -91,17 +96,18 @@ impl Policy {
     /// The policy of a configuration on a host.
     pub fn new(config: &Config, host: Host) -> Self {
         let clickhouse = &config.clickhouse;
-        let deny = DenyList::new(
-            &clickhouse.username,
-            &clickhouse.impersonation_deny,
-            &clickhouse.impersonation_allow,
-        );
+        // Under a cluster's secret there is no gateway: the configured user is a person like others.
+        let gateway = match clickhouse.impersonation {
+            Impersonation::None | Impersonation::ExecuteAs => clickhouse.username.as_str(),
+            Impersonation::Interserver => "",
+        };
+        let deny = DenyList::new(gateway, &clickhouse.impersonation_deny, &clickhouse.impersonation_allow);
         Self { deny, host }
     }
 
     /// The caller that a token's claims make under the same configuration.
     pub fn caller(&self, config: &Config, claims: &Claims) -> Result<Caller, PolicyError> {
-        if claims.protocol == Some(Protocol::Tcp) {
+        if claims.protocol == Some(Protocol::Tcp) && self.host == Host::Edge {
             return Err(PolicyError::Protocol);
         }
         if claims.email.is_some() && claims.email_verified == Some(false) {
@@ -122,6 +128,9 @@ impl Policy {
         let subject = identity.or(claims.username.as_deref()).map(|name| name.chars().take(256).collect());
 
         let mut access = configured(config);
+        if !claims.roles.is_empty() {
+            access.roles = self.roles(config, claims)?;
+        }
         access.subject = subject;
         access.read_only |= claims.read_only == Some(true);
         access.limit = claims.limit.map(NonZero::get);
@@ -138,29 +147,90 @@ impl Policy {
             access.chosen_by = ChosenBy::Token(Arc::new(server));
             access.credential =
                 Credential::Password { username: username.clone(), password: password.clone() };
+            access.roles = Vec::new();
         } else if let Some(username) = &claims.username {
             // The configured password belongs to the configured user: a token never inherits it for a name it chose.
             let password = claims.password.clone().unwrap_or_else(|| Secret::from(""));
             access.credential = Credential::Password { username: username.clone(), password };
-        } else if config.clickhouse.impersonation == Impersonation::ExecuteAs {
-            let identity = identity.ok_or(PolicyError::NoIdentity)?;
-            access.run_as = RunAs::ExecuteAs(ImpersonatedUser::parse(identity, &self.deny)?);
+            access.roles = Vec::new();
+        } else {
+            self.act_for(config, identity, &mut access)?;
         }
         let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
         Ok(Caller { access: Arc::new(access), expires })
     }
 }
 
-/// The caller where no authentication is configured: the configured login.
-pub fn static_caller(config: &Config) -> Caller {
-    Caller { access: Arc::new(configured(config)), expires: None }
+impl Policy {
+    /// The caller where no authentication is configured: the configured login, or the configured user under the
+    /// cluster's secret.
+    pub fn static_caller(&self, config: &Config) -> Result<Caller, PolicyError> {
+        let mut access = configured(config);
+        if config.clickhouse.impersonation == Impersonation::Interserver {
+            self.act_for(config, None, &mut access)?;
+        }
+        Ok(Caller { access: Arc::new(access), expires: None })
+    }
+
+    /// The access of a person whom nobody has asked for a token: for who tries whether impersonation works. Where the
+    /// configuration has none, it is that of `EXECUTE AS`.
+    pub fn acting_for(&self, config: &Config, person: &str) -> Result<Access, PolicyError> {
+        let mut access = configured(config);
+        match config.clickhouse.impersonation {
+            Impersonation::Interserver => self.act_for(config, Some(person), &mut access)?,
+            Impersonation::None | Impersonation::ExecuteAs => {
+                access.run_as = RunAs::ExecuteAs(ImpersonatedUser::parse(person, &self.deny)?);
+            }
+        }
+        Ok(access)
+    }
+
+    /// Lets the access be the person's, in the configured way.
+    fn act_for(
+        &self,
+        config: &Config,
+        identity: Option<&str>,
+        access: &mut Access,
+    ) -> Result<(), PolicyError> {
+        let clickhouse = &config.clickhouse;
+        match (clickhouse.impersonation, &clickhouse.cluster) {
+            (Impersonation::None, _) => {}
+            (Impersonation::ExecuteAs, _) => {
+                let identity = identity.ok_or(PolicyError::NoIdentity)?;
+                access.run_as = RunAs::ExecuteAs(ImpersonatedUser::parse(identity, &self.deny)?);
+            }
+            (Impersonation::Interserver, cluster) => {
+                // An empty name would run with no check of grants at all, and an unconfigured one as `default`.
+                let fallback = Some(clickhouse.username.as_str()).filter(|_| clickhouse.username_given);
+                let name = identity.or(fallback).ok_or(PolicyError::NoIdentity)?;
+                let cluster = cluster.as_ref().ok_or(PolicyError::NoIdentity)?;
+                access.run_as = RunAs::Interserver(ImpersonatedUser::parse(name, &self.deny)?);
+                access.credential =
+                    Credential::Cluster { name: cluster.name.clone(), secret: cluster.secret.clone() };
+            }
+        }
+        Ok(())
+    }
+
+    /// The token's roles that the operator lets it add.
+    fn roles(&self, config: &Config, claims: &Claims) -> Result<Vec<String>, PolicyError> {
+        let cluster = config.clickhouse.cluster.as_ref().filter(|cluster| !cluster.roles.is_empty());
+        let patterns = &cluster.ok_or(PolicyError::Roles)?.roles;
+        let lets = |role: &str| {
+            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => role.starts_with(prefix),
+                None => role == pattern,
+            })
+        };
+        Ok(claims.roles.iter().filter(|role| lets(role)).cloned().collect())
+    }
 }
 
 fn configured(config: &Config) -> Access {
     let clickhouse = &config.clickhouse;
     Access {
         endpoint: Endpoint {
-            scheme: if clickhouse.tls.enabled { Scheme::Https } else { Scheme::Http },
+            scheme: Scheme::of(clickhouse.protocol, clickhouse.tls.enabled),
             host: clickhouse.host.clone(),
             port: clickhouse.port,
         },
@@ -170,6 +240,7 @@ fn configured(config: &Config) -> Access {
             password: clickhouse.password.clone(),
         },
         run_as: RunAs::Login,
+        roles: Vec::new(),
         database: Some(clickhouse.database.clone()).filter(|database| !database.is_empty()),
         read_only: clickhouse.read_only,
         limit: None,

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::num::NonZero;
 
 use crate::address::{canonical_host, is_global, needs_naming};
-use crate::clickhouse::{ClientFiles, Endpoint, Reach, Scheme, TokenServer, TokenTls};
+use crate::clickhouse::{ClientFiles, Endpoint, Protocol, Reach, Scheme, TokenServer, TokenTls};
 use crate::config::{Config, Covered, Host};
-use crate::jose::claims::Claims;
+use crate::jose::claims::{self, Claims};
 
 /// Why a token may not choose this server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,8 +81,12 @@ pub(super) fn judge(
 ) -> Result<(Endpoint, TokenServer), ChoiceError> {
     let clickhouse = &config.clickhouse;
     let tls = claims.tls_enabled.unwrap_or(clickhouse.tls.enabled);
+    let protocol = claims.protocol.map_or(clickhouse.protocol, |protocol| match protocol {
+        claims::Protocol::Http => Protocol::Http,
+        claims::Protocol::Tcp => Protocol::Tcp,
+    });
     let endpoint = Endpoint {
-        scheme: if tls { Scheme::Https } else { Scheme::Http },
+        scheme: Scheme::of(protocol, tls),
         host: claims.host.clone().unwrap_or_else(|| clickhouse.host.clone()),
         port: claims.port.map_or(clickhouse.port, NonZero::get),
     };
@@ -118,7 +122,7 @@ fn judge_address(
         (MadeFor::TheOperator, _) if covered.contains(&Covered::ByAnything) => Reach::Unnamed,
         (MadeFor::TheOperator, Host::Native) if patterns.is_empty() => Reach::Unnamed,
         (MadeFor::Stranger, Host::Native) if patterns.is_empty() || !covered.is_empty() => Reach::Public,
-        (MadeFor::TheOperator | MadeFor::Stranger, Host::Native | Host::Edge) => {
+        (MadeFor::TheOperator | MadeFor::Stranger, Host::Native | Host::Edge | Host::Hosted) => {
             return Err(ChoiceError::NotAllowed);
         }
     };
@@ -136,7 +140,7 @@ fn judge_address(
 
 fn judge_tls(config: &Config, host: Host, claims: &Claims) -> Result<TokenTls, ChoiceError> {
     let Some(claim) = tls_claim(claims) else { return Ok(TokenTls::default()) };
-    if host == Host::Edge {
+    if host != Host::Native {
         return Err(ChoiceError::TlsAtEdge { claim });
     }
     if claims.tls_enabled != Some(true) {

@@ -88,6 +88,8 @@ pub struct Claims {
     pub hd: Option<String>,
     /// Whether the identity provider has checked `email`.
     pub email_verified: Option<bool>,
+    /// ClickHouse roles that the person gets beside their own; a claim of Housekey's.
+    pub roles: Vec<String>,
 }
 
 /// The values of the claim `protocol`; their case counts.
@@ -182,6 +184,7 @@ impl Claims {
             "email" => self.email = claim.text()?,
             "name" => self.name = claim.text()?,
             "hd" => self.hd = claim.text()?,
+            "roles" => self.roles = claim.texts()?,
             "email_verified" => self.email_verified = Some(claim.truth()?),
             name if OAUTH_ONLY.contains(&name) => {
                 return Err(ClaimError::OauthArtifact { claim: name.to_owned() });

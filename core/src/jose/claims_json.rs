@@ -90,6 +90,8 @@ struct Sorted<'a> {
     protocol: Option<Protocol>,
     #[serde(skip_serializing_if = "Option::is_none")]
     read_only: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +129,7 @@ impl<'a> From<&'a Claims> for Sorted<'a> {
             port: claims.port,
             protocol: claims.protocol,
             read_only: claims.read_only,
+            roles: claims.roles.iter().map(String::as_str).filter(|role| !role.is_empty()).collect(),
             sub: given(&claims.sub),
             tls_ca_cert: given(&claims.tls_ca_cert),
             tls_client_cert: given(&claims.tls_client_cert),

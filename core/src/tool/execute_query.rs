@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::explain::explain;
 use super::plan::{Plan, learn};
 use super::{Call, Moment, Task, Tool, ToolState, ToolStep};
-use crate::clickhouse::{Outcome, QueryRequest, Statement, TruncationReason};
+use crate::clickhouse::{Outcome, Protocol, QueryRequest, Statement, TruncationReason};
 use crate::env::Env;
 use crate::jsonrpc::Params;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -163,7 +163,17 @@ impl Asked {
             allowed_settings: &call.config.server.tool_input_settings,
             max_length: call.config.clickhouse.max_query_length.unwrap_or(usize::MAX),
         };
-        ReadOnlySql::parse(&self.query, &rules).map_err(|refusal| refusal.to_string())
+        let sql = ReadOnlySql::parse(&self.query, &rules).map_err(|refusal| refusal.to_string())?;
+        // Over the native protocol times come as numbers, and nothing tells us in which zone this one statement wants
+        // to see them.
+        let native = call.access.endpoint.scheme.protocol() == Protocol::Tcp;
+        if native && sql.settings().iter().any(|name| name.eq_ignore_ascii_case("session_timezone")) {
+            return Err(
+                "`session_timezone` cannot be set in a statement here: use `toTimeZone(column, 'zone')`"
+                    .into(),
+            );
+        }
+        Ok(sql)
     }
 
     fn plan(&self, env: &mut Env<'_>, call: &Call) -> Result<Plan, String> {

@@ -18,12 +18,14 @@ pub(super) fn explain(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exceptio
         text.push_str(&format!(" ({})", exception.name));
     }
     text.push_str(": ");
-    match impersonation_hint(call, exception) {
-        Some(hint) => text.push_str(&hint),
-        None => text.push_str(unwrapped(call, sent, exception).trim_end_matches('.')),
-    }
+    text.push_str(told(call, sent, exception).trim_end_matches('.'));
     text.push('.');
     text
+}
+
+/// What the message comes to for whoever sent the statement, without its code.
+pub(crate) fn told(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
+    impersonation_hint(call, exception).unwrap_or_else(|| unwrapped(call, sent, exception))
 }
 
 /// The message as if the statement had been sent bare.

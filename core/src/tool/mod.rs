@@ -17,6 +17,8 @@ use crate::mcp::{CallResult, Definition};
 use crate::time::UnixTime;
 
 pub use execute_query::ExecuteQuery;
+pub(crate) use explain::told;
+pub(crate) use plan::{Plan, learn};
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
 pub type ToolState = serde_json::Value;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Call;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, QueryRequest, ReadLimits, RefusedSetting, RowLimits, RunAs, Setting,
+    Exception, FORMAT_SETTINGS, Protocol, QueryRequest, ReadLimits, RefusedSetting, RowLimits, Setting,
     Statement,
 };
 use crate::env::Env;
@@ -23,14 +23,14 @@ const GRACE_SECONDS: u64 = 5;
 const LONGEST_WAIT: u64 = 24 * 3600;
 
 /// A request ready to go, and the caps on its rows.
-pub(super) struct Plan {
-    pub(super) request: QueryRequest,
-    pub(super) limits: RowLimits,
+pub(crate) struct Plan {
+    pub(crate) request: QueryRequest,
+    pub(crate) limits: RowLimits,
 }
 
 impl Plan {
     /// Plans a statement of a tool for the caller of a call. `limit` lowers the operator's cap on rows.
-    pub(super) fn new(
+    pub(crate) fn new(
         env: &mut Env<'_>,
         call: &Call,
         tool: &str,
@@ -54,6 +54,7 @@ impl Plan {
             chosen_by: access.chosen_by.clone(),
             credential: access.credential.clone(),
             run_as: access.run_as.clone(),
+            roles: access.roles.clone(),
             database: access.database.clone(),
             statement,
             inner: Inner::default(),
@@ -102,13 +103,16 @@ fn settings(
         Statement::ReadOnly(sql) => sql.kind() == StatementKind::Select,
         Statement::Writable(_) => false,
     };
-    if let (Some(one_more), RunAs::Login, true) = (one_more, &request.run_as, selects) {
+    if let (Some(one_more), false, true) = (one_more, request.run_as.is_wrapped(), selects) {
         settings.push(Setting::new("limit", one_more.to_string()));
     }
     if let Some(seconds) = seconds {
         settings.push(Setting::new("max_execution_time", seconds.to_string()));
     }
-    settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
+    let over_http = request.endpoint.scheme.protocol() == Protocol::Http;
+    if over_http {
+        settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
+    }
     let comment = json!({
         "client": "housekey",
         "tool": tool,
@@ -120,9 +124,11 @@ fn settings(
         let extra = &call.config.clickhouse.extra_settings;
         settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
     }
-    if request.run_as == RunAs::Login {
-        // A closed connection then ends a read on the server; under EXECUTE AS the server does not look.
-        settings.push(Setting::new("cancel_http_readonly_queries_on_client_close", "1"));
+    if !request.run_as.is_wrapped() {
+        if over_http {
+            // A closed connection then ends a read on the server; under EXECUTE AS the server does not look.
+            settings.push(Setting::new("cancel_http_readonly_queries_on_client_close", "1"));
+        }
         if let Statement::ReadOnly(sql) = &request.statement {
             // 1 forbids a SETTINGS clause altogether; 2 permits what our own check has let through.
             let level = if sql.settings().is_empty() { "1" } else { "2" };
@@ -147,7 +153,7 @@ fn request_name(id: &RequestId) -> serde_json::Value {
 
 /// Learns from an exception that a profile refuses one of our settings. `true` when a new query without it is worth
 /// sending; `readonly` is only ever left out when the server itself said that the profile is read-only.
-pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exception: &Exception) -> bool {
+pub(crate) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exception: &Exception) -> bool {
     let Some(refused) = exception.refused_setting() else { return false };
     let key = AccessKey::of(request, call.config.generation);
     let mut known = env.facts.refusals(&key, env.now);
@@ -160,7 +166,7 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
     };
     let sent = |name: &str| {
         request.settings.iter().any(|setting| setting.name == name)
-            || (request.run_as != RunAs::Login && inside(name))
+            || (request.run_as.is_wrapped() && inside(name))
     };
     match refused {
         RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && sent(&name) => {
@@ -171,7 +177,7 @@ pub(super) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
         RefusedSetting::ReadOnlyProfile(name) if sent(&name) => {
             // Under EXECUTE AS what comes with the request is refused by the gateway's profile. That says nothing
             // about the person's, who is asked for `readonly` all the same.
-            known.read_only_profile |= request.run_as == RunAs::Login;
+            known.read_only_profile |= !request.run_as.is_wrapped();
             known.nothing_settable = true;
         }
         // A constraint or an old server says nothing about writes: `readonly` stays. A constraint is one on values:

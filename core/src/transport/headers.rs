@@ -14,6 +14,10 @@ pub const METHOD: &str = "mcp-method";
 /// The name or URI that the request is about (MCP 2026-07-28, transports, standard headers).
 pub const NAME: &str = "mcp-name";
 
+/// The headers on which the answer to a message depends, once its sender is known.
+pub const OF_MESSAGES: [&str; 7] =
+    ["accept", "content-type", "content-length", "origin", PROTOCOL_VERSION, METHOD, NAME];
+
 /// Why the head of a POST does not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {

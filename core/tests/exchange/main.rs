@@ -9,6 +9,7 @@
     reason = "a test that finds something else than it expects may stop"
 )]
 
+mod bound;
 mod driver;
 mod generator;
 mod identity;

@@ -17,7 +17,8 @@ use crate::driver::{Counting, Scripted, rows};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1","limit":LIMIT}}}"#;
 
-const OPERATOR_SECRETS: [&str; 3] = ["gateway-password", "operator-header", "operator-setting"];
+const OPERATOR_SECRETS: [&str; 4] =
+    ["operator-cluster", "gateway-password", "operator-header", "operator-setting"];
 
 /// What the operator decided.
 #[derive(Clone, Debug)]
@@ -27,22 +28,27 @@ struct Operator {
     /// As `rows`.
     seconds: Option<u64>,
     read_only: bool,
-    impersonates: bool,
+    acts: &'static str,
     listed: Vec<&'static str>,
 }
 
 fn operators() -> impl Strategy<Value = Operator> {
     let listed =
         vec(select(&["db.example.com", "*.example.org:8443", "10.0.0.7", "127.0.0.1:8124"][..]), 0..3);
-    (of(1_u64..2000), of(1_u64..2000), any::<bool>(), any::<bool>(), listed).prop_map(
-        |(rows, seconds, read_only, impersonates, listed)| Operator {
+    (
+        of(1_u64..2000),
+        of(1_u64..2000),
+        any::<bool>(),
+        select(&["none", "execute_as", "interserver"][..]),
+        listed,
+    )
+        .prop_map(|(rows, seconds, read_only, acts, listed)| Operator {
             rows,
             seconds,
             read_only,
-            impersonates,
+            acts,
             listed,
-        },
-    )
+        })
 }
 
 fn names() -> impl Strategy<Value = Option<String>> {
@@ -113,6 +119,7 @@ fn asked(operator: &Operator, claims: &Claims, limit: u64) -> Option<QueryReques
     let rows_cap = operator.rows.map_or("-1".to_owned(), |rows| rows.to_string());
     let seconds = operator.seconds.unwrap_or(0).to_string();
     let listed = operator.listed.join(",");
+    let interserver = operator.acts == "interserver";
     let mut server = Scripted::new(&[
         ("MCP_ALLOW_JWE_AUTH", "true"),
         ("MCP_JWE_SECRET_KEY", "outer"),
@@ -121,7 +128,11 @@ fn asked(operator: &Operator, claims: &Claims, limit: u64) -> Option<QueryReques
         ("CLICKHOUSE_HOST", "clickhouse.internal"),
         ("CLICKHOUSE_USERNAME", "gateway"),
         ("CLICKHOUSE_PASSWORD", "gateway-password"),
-        ("CLICKHOUSE_IMPERSONATION", if operator.impersonates { "execute_as" } else { "none" }),
+        ("CLICKHOUSE_IMPERSONATION", operator.acts),
+        ("CLICKHOUSE_PROTOCOL", if interserver { "tcp" } else { "http" }),
+        ("CLICKHOUSE_PORT", "8123"),
+        ("CLICKHOUSE_CLUSTER_NAME", if interserver { "cluster" } else { "" }),
+        ("CLICKHOUSE_CLUSTER_SECRET", if interserver { "operator-cluster" } else { "" }),
         ("CLICKHOUSE_IMPERSONATION_DENY", "root"),
         ("CLICKHOUSE_HTTP_HEADERS", "x-operator=operator-header"),
         ("CLICKHOUSE_EXTRA_SETTINGS", "max_threads=operator-setting"),
@@ -158,13 +169,14 @@ proptest! {
     fn no_claim_ever_widens(operator in operators(), claims in claims(), limit in 1_u64..5000) {
         let Some(query) = asked(&operator, &claims, limit) else { return Ok(()) };
 
+        let interserver = operator.acts == "interserver";
         // Rows and seconds: the least of what the operator, the token and the call say. Where the operator leaves it
         // to ClickHouse's profile, nothing is sent that could raise what the profile says.
         let most = operator.rows.and_then(|rows| {
             [Some(rows), claims.limit.map(NonZero::get), Some(limit)].into_iter().flatten().min()
         });
         let rows = match query.run_as {
-            RunAs::Login => setting(&query, "limit").and_then(|rows| rows.parse().ok()),
+            RunAs::Login | RunAs::Interserver(_) => setting(&query, "limit").and_then(|rows| rows.parse().ok()),
             RunAs::ExecuteAs(_) => query.inner.limit,
         };
         prop_assert_eq!(rows, most.map(|rows| rows + 1));
@@ -176,7 +188,7 @@ proptest! {
 
         // Reading only, whoever asks.
         match query.run_as {
-            RunAs::Login => prop_assert_eq!(setting(&query, "readonly"), Some("1")),
+            RunAs::Login | RunAs::Interserver(_) => prop_assert_eq!(setting(&query, "readonly"), Some("1")),
             RunAs::ExecuteAs(_) => prop_assert!(query.inner.readonly),
         }
 
@@ -184,13 +196,21 @@ proptest! {
         let chosen = given(&claims.host).is_some() || claims.port.is_some() || claims.protocol.is_some()
             || claims.tls_enabled.is_some() || claims.tls_insecure_skip_verify == Some(true)
             || given(&claims.tls_ca_cert).is_some();
-        let Credential::Password { username, password } = &query.credential else { panic!("a password") };
+        let (username, password) = match &query.credential {
+            Credential::Password { username, password } => (username.as_str(), password),
+            Credential::Cluster { name, secret } => {
+                prop_assert!(!chosen && claims.username.as_deref().is_none_or(str::is_empty));
+                prop_assert!(matches!(query.run_as, RunAs::Interserver(_)) && interserver);
+                (name.as_str(), secret)
+            }
+            Credential::Bearer(_) => panic!("no bearer"),
+        };
         if username == "gateway" && password.expose() == "gateway-password" {
             prop_assert!(!chosen || claims.password.as_ref() == Some(password));
         }
         if chosen {
             prop_assert_eq!(query.run_as.clone(), RunAs::Login);
-            prop_assert_eq!(Some(username.as_str()), given(&claims.username));
+            prop_assert_eq!(Some(username), given(&claims.username));
             prop_assert_eq!(Some(password), claims.password.as_ref());
             let shown = format!("{:?} {:?} {:?}", query.headers, query.settings, query.endpoint);
             prop_assert!(OPERATOR_SECRETS.iter().all(|secret| !shown.contains(secret)), "{}", shown);
@@ -210,24 +230,34 @@ proptest! {
                 prop_assert!(endpoint.host != "localhost");
             }
         } else {
-            prop_assert_eq!(query.endpoint.to_string(), "http://clickhouse.internal:8123");
+            let scheme = if interserver { "tcp" } else { "http" };
+            prop_assert_eq!(query.endpoint.to_string(), format!("{scheme}://clickhouse.internal:8123"));
             prop_assert_eq!(query.chosen_by.clone(), ChosenBy::Operator);
         }
         match (&query.run_as, given(&claims.username)) {
             (RunAs::ExecuteAs(user), None) => {
                 let identity = given(&claims.email).or(given(&claims.sub));
-                prop_assert!(operator.impersonates);
+                prop_assert_eq!(operator.acts, "execute_as");
                 prop_assert_eq!(Some(user.as_str()), identity);
                 prop_assert!(!["default", "gateway", "root"].contains(&user.as_str()));
                 prop_assert!(given(&claims.email).is_none() || claims.email_verified != Some(false));
             }
-            (RunAs::ExecuteAs(_), Some(_)) => prop_assert!(false, "a login of its own is not impersonated"),
+            (RunAs::Interserver(user), None) => {
+                let identity = given(&claims.email).or(given(&claims.sub)).unwrap_or("gateway");
+                prop_assert!(interserver && !identity.is_empty());
+                prop_assert_eq!(user.as_str(), identity);
+                prop_assert!(!["default", "root"].contains(&user.as_str()));
+                prop_assert!(given(&claims.email).is_none() || claims.email_verified != Some(false));
+            }
+            (RunAs::ExecuteAs(_) | RunAs::Interserver(_), Some(_)) => {
+                prop_assert!(false, "a login of its own is not impersonated");
+            }
             (RunAs::Login, Some(name)) => {
                 prop_assert_eq!(username, name);
                 let own = claims.password.clone().unwrap_or_else(|| Secret::from(""));
                 prop_assert_eq!(password, &own);
             }
-            (RunAs::Login, None) => prop_assert!(!operator.impersonates),
+            (RunAs::Login, None) => prop_assert_eq!(operator.acts, "none"),
         }
     }
 }

@@ -187,3 +187,16 @@ fn a_dropped_format_clause_is_told() {
     let notes = answer["result"]["structuredContent"]["notes"].to_string();
     assert!(notes.contains("FORMAT JSON"), "{notes}");
 }
+
+#[test]
+fn a_zone_of_one_statement_is_refused_where_it_could_not_be_honoured() {
+    const ZONED: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT now() SETTINGS session_timezone = 'Europe/Paris'"}}}"#;
+    for (protocol, asked) in [("http", 1), ("tcp", 0)] {
+        let mut server =
+            Scripted::new(&[("CLICKHOUSE_PROTOCOL", protocol), ("TOOL_INPUT_SETTINGS", "session_timezone")]);
+        server.script.push_back(rows(&[0]));
+        let answer = json(&server.http(post("2025-11-25", ZONED)));
+        assert_eq!(server.queries().len(), asked, "{answer}");
+        assert_eq!(answer["result"]["isError"], json!(asked == 0), "{answer}");
+    }
+}

@@ -9,7 +9,7 @@ use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 
 use super::FORMAT;
-use crate::clickhouse::query::{Credential, QueryRequest, RunAs, Setting, Statement};
+use crate::clickhouse::query::{Credential, Protocol, QueryRequest, RunAs, Setting, Statement};
 use crate::sql::execute_as;
 
 /// Why a query cannot be put on the wire.
@@ -59,6 +59,12 @@ pub enum EncodeError {
     /// A statement that may write was to run under `EXECUTE AS`, for which there is no checked form.
     #[error("a statement that may change data cannot run under EXECUTE AS")]
     WritableImpersonation,
+    /// The endpoint speaks another protocol.
+    #[error("the endpoint speaks ClickHouse's native protocol, not HTTP")]
+    NativeEndpoint,
+    /// The secret of a cluster, or a user for whom it vouches.
+    #[error("a cluster's secret vouches for users over the native protocol only, not over HTTP")]
+    Interserver,
 }
 
 /// Longest URL that the `http` crate represents. The server would take 1 MiB, and 131072 bytes per value.
@@ -118,6 +124,9 @@ const RESERVED_HEADERS: &[&str] = &[
 /// `readonly` goes last: the server refuses the first change that it does not allow, so a profile with
 /// `readonly=1` names another setting and one with `readonly=2` names `readonly`.
 pub fn encode(query: &QueryRequest) -> Result<Request<Bytes>, EncodeError> {
+    if query.endpoint.scheme.protocol() == Protocol::Tcp {
+        return Err(EncodeError::NativeEndpoint);
+    }
     let body = statement_text(query)?;
     let uri = encode_uri(query)?;
     let mut headers = encode_credential(&query.credential)?;
@@ -141,6 +150,9 @@ fn statement_text(query: &QueryRequest) -> Result<String, EncodeError> {
         (RunAs::ExecuteAs(user), Statement::ReadOnly(sql)) => Ok(execute_as(sql, user, query.inner)),
         // Sent as it is, it would run with the rights of the login.
         (RunAs::ExecuteAs(_), Statement::Writable(_)) => Err(EncodeError::WritableImpersonation),
+        (RunAs::Interserver(_), Statement::ReadOnly(_) | Statement::Writable(_)) => {
+            Err(EncodeError::Interserver)
+        }
     }
 }
 
@@ -206,6 +218,7 @@ fn encode_credential(credential: &Credential) -> Result<HeaderMap, EncodeError> 
             headers
                 .insert(AUTHORIZATION, secret_value(&format!("Bearer {token}")).ok_or(EncodeError::Bearer)?);
         }
+        Credential::Cluster { .. } => return Err(EncodeError::Interserver),
         Credential::Password { username, .. } if username.is_empty() => return Err(EncodeError::EmptyUser),
         Credential::Password { username, password } => {
             let password = password.expose();
@@ -262,6 +275,7 @@ mod tests {
             chosen_by: ChosenBy::Operator,
             credential: password("ann", "pw"),
             run_as: RunAs::Login,
+            roles: Vec::new(),
             database: None,
             statement: read_only("SELECT 1"),
             inner: crate::sql::Inner { readonly: true, limit: None },

@@ -1,40 +1,28 @@
 //! The keys of `clickhouse`.
 
-use super::{Alias, Choice, Key, Kind, choice, key, later};
+use super::{Alias, Choice, Hosts, Key, Kind, choice, key};
 
 const PORT: Kind = Kind::Integer { min: 1, max: 65_535 };
 const CAP: Kind = Kind::Integer { min: -1_000_000_000_000, max: 1_000_000_000_000 };
 /// Also the greatest value of the setting `max_execution_time` that the peer can send.
 const LONG: Kind = Kind::Seconds { min: 0, max: 2_147_483_647 };
 
-static PROTOCOLS: &[Choice] = &[
-    choice("http"),
-    later(
-        "tcp",
-        "the native protocol comes in a later release; use `http`, with port 8123 or, with TLS, 8443",
-    ),
-];
-static IMPERSONATIONS: &[Choice] = &[
-    choice("none"),
-    choice("execute_as"),
-    later(
-        "interserver",
-        "the interserver secret needs the native protocol, which comes in a later release; use `execute_as`",
-    ),
-];
-
-const CLUSTER: &str = "the interserver secret needs the native protocol, which comes in a later release; use `clickhouse.impersonation: execute_as`";
+static PROTOCOLS: &[Choice] = &[choice("http"), choice("tcp")];
+static IMPERSONATIONS: &[Choice] = &[choice("none"), choice("execute_as"), choice("interserver")];
 
 pub(super) static KEYS: &[Key] = &[
     key("clickhouse.host", Kind::Text, "The ClickHouse server: a host name or an IP address, without scheme and port.")
         .named("clickhouse-host", "CLICKHOUSE_HOST")
         .or("localhost"),
-    key("clickhouse.port", PORT, "The port of ClickHouse's HTTP interface; servers with TLS usually have it at 8443.")
+    key("clickhouse.port", PORT, "ClickHouse's port. Unless given: 8123 with `http`, 9000 with `tcp`, 9440 with `tcp` over TLS. Servers with TLS usually have HTTP at 8443.")
         .named("clickhouse-port", "CLICKHOUSE_PORT")
         .or("8123"),
-    key("clickhouse.protocol", Kind::Choice(PROTOCOLS), "The protocol to ClickHouse.")
-        .named("clickhouse-protocol", "CLICKHOUSE_PROTOCOL")
-        .or("http"),
+    Key {
+        hosts: Hosts::EdgeOnly("http"),
+        ..key("clickhouse.protocol", Kind::Choice(PROTOCOLS), "The protocol to ClickHouse: its HTTP interface, or `tcp`, its native protocol. At the edge always `http`.")
+            .named("clickhouse-protocol", "CLICKHOUSE_PROTOCOL")
+            .or("http")
+    },
     key("clickhouse.database", Kind::Text, "The database of names without one. Empty leaves it to the server's profile.")
         .named("clickhouse-database", "CLICKHOUSE_DATABASE")
         .or("default"),
@@ -59,6 +47,9 @@ pub(super) static KEYS: &[Key] = &[
         .named("clickhouse-tls-insecure-skip-verify", "CLICKHOUSE_TLS_INSECURE_SKIP_VERIFY")
         .or("false")
         .native(),
+    key("clickhouse.tls.server_name", Kind::Text, "The name that ClickHouse's certificate must have, and that is asked for, instead of `clickhouse.host`. With `clickhouse.protocol: tcp` only.")
+        .named("clickhouse-tls-server-name", "CLICKHOUSE_TLS_SERVER_NAME")
+        .native(),
     key("clickhouse.read_only", Kind::Bool, "Offers tools that read only. This release has no other tools, and asks ClickHouse for `readonly` in either case.")
         .named("read-only", "CLICKHOUSE_READ_ONLY")
         .or("false"),
@@ -81,7 +72,7 @@ pub(super) static KEYS: &[Key] = &[
         .named("clickhouse-http-headers", "CLICKHOUSE_HTTP_HEADERS"),
     key("clickhouse.extra_settings", Kind::Map, "ClickHouse settings that every query carries. Not those that Housekey itself decides.")
         .named("clickhouse-extra-settings", "CLICKHOUSE_EXTRA_SETTINGS"),
-    key("clickhouse.impersonation", Kind::Choice(IMPERSONATIONS), "How queries run as the person who asks: `execute_as` sends them inside `EXECUTE AS`, for which the gateway's user needs `IMPERSONATE`; `none` runs them as the user that logs in.")
+    key("clickhouse.impersonation", Kind::Choice(IMPERSONATIONS), "How queries run as the person who asks: `execute_as` sends them inside `EXECUTE AS`, for which the gateway's user needs `IMPERSONATE`; `interserver` names the person under the cluster's secret; `none` runs them as the user that logs in. Unless given: `interserver` with a cluster's secret, else `none`.")
         .named("clickhouse-impersonation", "CLICKHOUSE_IMPERSONATION")
         .or("none"),
     key("clickhouse.impersonation_deny", Kind::List, "ClickHouse users that nobody may become, beside `default` and the gateway's own user.")
@@ -90,11 +81,14 @@ pub(super) static KEYS: &[Key] = &[
         .named("clickhouse-impersonation-allow", "CLICKHOUSE_IMPERSONATION_ALLOW"),
     key("clickhouse.cluster_name", Kind::Text, "The cluster whose secret proves that Housekey may name the user.")
         .named("clickhouse-cluster-name", "CLICKHOUSE_CLUSTER_NAME")
-        .not_yet(CLUSTER),
-    key("clickhouse.cluster_secret", Kind::Secret, "The interserver secret of that cluster.")
+        .native(),
+    key("clickhouse.cluster_secret", Kind::Secret, "The interserver secret of that cluster. Whoever holds it can be any user of ClickHouse.")
         .named("clickhouse-cluster-secret", "CLICKHOUSE_CLUSTER_SECRET")
-        .not_yet(CLUSTER),
-    key("clickhouse.connect_host", Kind::Text, "An address to connect to instead of `clickhouse.host`, which stays the name.")
+        .native(),
+    key("clickhouse.cluster_roles", Kind::List, "Roles that a token's claim `roles` may add to a person under the cluster's secret, each a name or a prefix with `*`. ClickHouse does not ask whether they were granted. Empty adds none.")
+        .named("clickhouse-cluster-roles", "CLICKHOUSE_CLUSTER_ROLES")
+        .native(),
+    key("clickhouse.connect_host", Kind::Text, "The host or address to connect to instead of `clickhouse.host`, which stays the name that certificates are checked against. With `clickhouse.protocol: tcp` only.")
         .named("clickhouse-connect-host", "CLICKHOUSE_CONNECT_HOST")
-        .not_yet("put the name to reach into `clickhouse.host`"),
+        .native(),
 ];

@@ -1,0 +1,67 @@
+//! Text under construction.
+
+/// Bytes that are text when they are done. Numbers and dates are written digit by digit, and to check each of them
+/// would take as long as to write it; so the whole is checked once.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// Goes on behind this text.
+    pub(crate) fn after(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+
+    /// The text.
+    pub(crate) fn into_text(self) -> String {
+        // Only text and digits were written, so no byte is replaced.
+        String::from_utf8(self.0)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Bytes so far.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Makes room for this many bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
+    /// Takes back all but the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    /// Appends an ASCII character.
+    #[inline]
+    pub(super) fn push(&mut self, ascii: u8) {
+        self.0.push(ascii);
+    }
+
+    /// Appends text.
+    #[inline]
+    pub(super) fn push_str(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Appends ASCII text.
+    #[inline]
+    pub(super) fn push_ascii(&mut self, text: &[u8]) {
+        self.0.extend_from_slice(text);
+    }
+
+    /// Appends an ASCII character so many times.
+    pub(super) fn repeat(&mut self, ascii: u8, times: usize) {
+        self.0.resize(self.0.len().saturating_add(times), ascii);
+    }
+}
+
+/// What `push` writes.
+#[cfg(test)]
+pub(super) fn written(push: impl FnOnce(&mut Buffer)) -> String {
+    let mut out = Buffer::default();
+    push(&mut out);
+    out.into_text()
+}

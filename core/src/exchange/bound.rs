@@ -1,0 +1,251 @@
+//! A caller whom a host binds to a sandboxed guest. The host has authenticated them, the guest answers their message,
+//! and each query of the guest is planned here anew, for that caller and nobody else.
+//!
+//! What a guest says only ever narrows: it names the statement, lower caps, and what the query log calls the request.
+//! The server, the login, the person, the operator's settings and headers and the `query_id` are the host's.
+//!
+//! Deliberately absent: statements that write. No tool has one, so a guest that sends one is refused.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::admit::{Admitted, Purpose};
+use super::service::Service;
+use super::step::cancellation;
+use crate::clickhouse::{
+    Exception, FORMAT_SETTINGS, QueryEvent, QueryRequest, RefusedSetting, RowLimits, Setting, Statement,
+};
+use crate::config::Config;
+use crate::env::Env;
+use crate::identity::Access;
+use crate::jsonrpc::{Params, RequestId};
+use crate::sql::{self, ReadOnlySql, Rules};
+use crate::tool::{Call, Plan, learn, told};
+
+/// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
+const REWRITTEN: usize = 16;
+/// Bytes that the value of a setting may have. The longest is a `log_comment`, with an id that a client chose.
+const LONGEST_VALUE: usize = 4096;
+
+/// A caller in whose name a guest may query. Only an admitted request gives one.
+#[derive(Clone)]
+pub struct Bound {
+    service: Arc<Service>,
+    access: Arc<Access>,
+}
+
+/// A query as a guest words it: what, and how much of the answer, but not where, with what or as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The statement.
+    pub sql: String,
+    /// Settings by name and value.
+    pub settings: Vec<(String, String)>,
+    /// The most rows that are wanted; at least one.
+    pub rows: Option<u64>,
+    /// Bytes that one row may take.
+    pub row_bytes: u64,
+    /// Seconds after which nobody waits any more.
+    pub seconds: u64,
+}
+
+/// Why a guest's query is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AskedError {
+    /// The statement does more than the caller may.
+    #[error("the statement is refused: {0}")]
+    Statement(#[from] sql::Refusal),
+    /// A setting that only the host sends, or nobody.
+    #[error("the setting {name:?} is not the guest's to give")]
+    Setting {
+        /// The name.
+        name: String,
+    },
+    /// A setting stands there twice.
+    #[error("the setting {name:?} is given twice")]
+    Repeated {
+        /// The name.
+        name: String,
+    },
+    /// A cap that is no number or lifts the cap, a format other than the host's, or a value without end.
+    #[error("the setting {name:?} has a value that the guest may not give it")]
+    Value {
+        /// The name.
+        name: String,
+    },
+    /// Zero rows would mean all of them.
+    #[error("at least one row must be asked for")]
+    NoRows,
+    /// Nothing says on whose behalf the query runs.
+    #[error("`log_comment` must be a JSON object that names the `tool` and the `request`")]
+    Comment,
+    /// The comment names something else than a tool of the caller's.
+    #[error("the `tool` of `log_comment` is not one that is there for this caller")]
+    Tool,
+}
+
+/// A guest's query as the host sends it.
+pub struct Bounded {
+    /// The query.
+    pub request: QueryRequest,
+    /// How much of the answer the guest gets: one row more than `rows` and one beyond `bytes`, so that it can tell a
+    /// cut answer from a whole one.
+    pub limits: RowLimits,
+    call: Call,
+    inputs: Vec<Cow<'static, str>>,
+}
+
+impl Admitted {
+    /// The caller, for a host that has a guest answer MCP; `None` for what the host itself answers.
+    pub fn bind(&self) -> Option<Bound> {
+        match &self.purpose {
+            Purpose::Mcp(caller) => {
+                Some(Bound { service: Arc::clone(&self.service), access: Arc::clone(&caller.access) })
+            }
+            Purpose::Health(_) | Purpose::Mint(_) => None,
+        }
+    }
+}
+
+impl Bound {
+    /// What the caller may reach.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The operator's configuration.
+    pub fn config(&self) -> &Config {
+        &self.service.config
+    }
+
+    /// Plans a guest's query as the caller's own.
+    ///
+    /// # Errors
+    /// An [`AskedError`] when it asks for more than the caller may have, or for what is not its own to choose.
+    pub fn plan(&self, env: &mut Env<'_>, asked: &Asked) -> Result<Bounded, AskedError> {
+        let config = &self.service.config;
+        let given = Given::read(&asked.settings, &config.server.tool_input_settings)?;
+        let rules = Rules {
+            allowed_settings: &config.server.tool_input_settings,
+            max_length: config.clickhouse.max_query_length.map_or(usize::MAX, |most| most + REWRITTEN),
+        };
+        let statement = ReadOnlySql::parse(&asked.sql, &rules)?;
+        if asked.rows == Some(0) {
+            return Err(AskedError::NoRows);
+        }
+        let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
+        let mut access = Access::clone(&self.access);
+        access.max_execution_time = narrower(access.max_execution_time, given.seconds);
+        // The plan asks for one row more than its cap, as the guest has done already.
+        let rows = narrower(asked.rows, given.rows).map(|rows| rows.saturating_sub(1));
+        let call = Call {
+            id: given.request,
+            arguments: Params::new(),
+            access: Arc::new(access),
+            config: Arc::clone(config),
+        };
+        let tool = &tool.definition().name;
+        let Plan { mut request, limits } = Plan::new(env, &call, tool, Statement::ReadOnly(statement), rows);
+        let inputs = given.inputs.iter().map(|setting| setting.name.clone()).collect();
+        request.settings.extend(given.inputs);
+        request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
+        let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
+        request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
+        Ok(Bounded { request, limits, call, inputs })
+    }
+}
+
+impl Bounded {
+    /// The query that ends this one on the server.
+    pub fn cancellation(&self) -> Option<QueryRequest> {
+        cancellation(&self.request)
+    }
+
+    /// Learns from an exception that the server refuses one of our settings. `true` when planning anew, without it,
+    /// is worth it; the guest then never hears of the exception.
+    pub fn learn(&self, env: &mut Env<'_>, exception: &Exception) -> bool {
+        // What is refused of the guest's own settings says nothing of ours.
+        let is_theirs = match exception.refused_setting() {
+            Some(RefusedSetting::Unknown(name) | RefusedSetting::Constrained(name)) => {
+                self.inputs.iter().any(|input| *input == name)
+            }
+            Some(RefusedSetting::ReadOnlyProfile(_)) | None => false,
+        };
+        !is_theirs && learn(env, &self.call, &self.request, exception)
+    }
+
+    /// What the guest hears of an event: neither the wrapper around its statement nor the settings of the host, and
+    /// nothing that would have it begin anew.
+    pub fn told(&self, event: QueryEvent) -> QueryEvent {
+        match event {
+            QueryEvent::Exception(exception) => {
+                let sent = match &self.request.statement {
+                    Statement::ReadOnly(sql) => Some((sql, self.request.inner)),
+                    Statement::Writable(_) => None,
+                };
+                let message = told(&self.call, sent, &exception);
+                QueryEvent::Exception(Exception { message, before_execution: false, ..exception })
+            }
+            // Whatever listens at an address that a token chose, its words are for nobody.
+            QueryEvent::Broken(_) if !self.call.access.chosen_by.is_operator() => {
+                QueryEvent::Broken("the server that the token names did not answer as ClickHouse does".into())
+            }
+            QueryEvent::Header(_)
+            | QueryEvent::Row(_)
+            | QueryEvent::Progress { .. }
+            | QueryEvent::RowTooLong
+            | QueryEvent::Broken(_)
+            | QueryEvent::End => event,
+        }
+    }
+}
+
+/// What the settings of a guest come to.
+struct Given {
+    rows: Option<u64>,
+    seconds: Option<u64>,
+    tool: String,
+    request: RequestId,
+    inputs: Vec<Setting>,
+}
+
+impl Given {
+    fn read(settings: &[(String, String)], inputs: &[String]) -> Result<Self, AskedError> {
+        let (mut rows, mut seconds, mut comment, mut found) = (None, None, None, Vec::new());
+        for (at, (name, value)) in settings.iter().enumerate() {
+            let name_it = || name.chars().take(64).collect::<String>();
+            if settings.iter().take(at).any(|(other, _)| other == name) {
+                return Err(AskedError::Repeated { name: name_it() });
+            }
+            let wrong = || AskedError::Value { name: name_it() };
+            if value.len() > LONGEST_VALUE {
+                return Err(wrong());
+            }
+            // Zero lifts a cap.
+            let cap = || value.parse::<u64>().ok().filter(|cap| *cap > 0).ok_or_else(wrong);
+            match name.as_str() {
+                "limit" => rows = Some(cap()?),
+                "max_execution_time" => seconds = Some(cap()?),
+                "log_comment" => comment = Some(value),
+                _ if inputs.contains(name) => found.push(Setting::new(name.clone(), value.clone())),
+                _ => match FORMAT_SETTINGS.iter().find(|(format, _)| format == name) {
+                    Some((_, ours)) if ours == value => {}
+                    Some(_) => return Err(wrong()),
+                    None => return Err(AskedError::Setting { name: name_it() }),
+                },
+            }
+        }
+        let comment = comment.ok_or(AskedError::Comment)?;
+        let comment: Value = serde_json::from_str(comment).map_err(|_| AskedError::Comment)?;
+        let tool = comment.get("tool").and_then(Value::as_str).ok_or(AskedError::Comment)?;
+        let request = comment.get("request").and_then(RequestId::parse).ok_or(AskedError::Comment)?;
+        Ok(Self { rows, seconds, tool: tool.to_owned(), request, inputs: found })
+    }
+}
+
+fn narrower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    [one, other].into_iter().flatten().min()
+}

@@ -1,0 +1,285 @@
+//! A guest that lies: whatever it says, the host asks ClickHouse as the caller it has bound, within the caller's limits.
+
+use std::sync::Arc;
+
+use housekey_core::clickhouse::{Credential, Exception, FORMAT_SETTINGS, QueryEvent, RunAs, Statement};
+use housekey_core::exchange::{Admission, Asked, AskedError, Bound, Bounded, admit};
+use housekey_core::jose::claims::Claims;
+use serde_json::json;
+
+use crate::driver::Scripted;
+use crate::identity::{SECURE, person, token};
+
+const COMMENT: &str = r#"{"client":"housekey","tool":"execute_query","request":"r1","subject":null}"#;
+
+fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
+    let comment = Some(("log_comment", COMMENT));
+    let comment = comment.filter(|_| !settings.iter().any(|(name, _)| *name == "log_comment"));
+    let settings = settings.iter().copied().chain(comment);
+    Asked {
+        sql: sql.to_owned(),
+        settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        rows: None,
+        row_bytes: u64::MAX,
+        seconds: u64::MAX,
+    }
+}
+
+/// The caller of a request with this token.
+fn bound(server: &mut Scripted, claims: &Claims) -> Bound {
+    let request = http::Request::post("/mcp")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", token(claims.clone())));
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let service = Arc::clone(&server.service);
+    match admit(&mut server.env(), &service, &head) {
+        Admission::Read(admitted) => admitted.bind().unwrap(),
+        Admission::Answer(answer) => panic!("{answer:?}"),
+    }
+}
+
+fn operator() -> Scripted {
+    let own = [
+        ("CLICKHOUSE_MAX_RESULT_ROWS", "500"),
+        ("CLICKHOUSE_MAX_EXECUTION_TIME", "60"),
+        ("CLICKHOUSE_MAX_QUERY_LENGTH", "2000"),
+        ("TOOL_INPUT_SETTINGS", "max_threads"),
+    ];
+    Scripted::new(&[SECURE, &own].concat())
+}
+
+fn plan(server: &mut Scripted, bound: &Bound, asked: &Asked) -> Result<Bounded, AskedError> {
+    bound.plan(&mut server.env(), asked)
+}
+
+fn setting<'a>(bounded: &'a Bounded, name: &str) -> Option<&'a str> {
+    let found: Vec<_> = bounded.request.settings.iter().filter(|setting| setting.name == name).collect();
+    assert!(found.len() < 2, "{found:?}");
+    found.first().map(|setting| setting.value.as_str())
+}
+
+#[test]
+fn settings_that_would_change_who_asks_or_what_they_may_are_refused() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    for name in [
+        "user",
+        "password",
+        "role",
+        "quota_key",
+        "database",
+        "profile",
+        "query_id",
+        "query",
+        "session_id",
+        "readonly",
+        "replace_running_query",
+        "allow_ddl",
+        "max_memory_usage",
+        "max_result_rows",
+        "dialect",
+        "implicit_select",
+        "cancel_http_readonly_queries_on_client_close",
+        "LIMIT",
+        "Log_comment",
+        "MAX_THREADS",
+        "x-clickhouse-user",
+        "",
+    ] {
+        let refusal = plan(&mut server, &alice, &asked("SELECT 1", &[(name, "0")])).err();
+        assert_eq!(refusal, Some(AskedError::Setting { name: name.to_owned() }));
+    }
+}
+
+#[test]
+fn values_that_would_lift_a_cap_or_change_the_format_are_refused() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let long = "x".repeat(5000);
+    for (name, value) in [
+        ("limit", "0"),
+        ("limit", "-1"),
+        ("limit", "18446744073709551616"),
+        ("limit", "1&user=bob"),
+        ("max_execution_time", "0"),
+        ("max_execution_time", "1e9"),
+        ("output_format_json_quote_64bit_integers", "0"),
+        ("http_write_exception_in_output_format", "1"),
+        ("max_threads", &long),
+    ] {
+        let refusal = plan(&mut server, &alice, &asked("SELECT 1", &[(name, value)])).err();
+        assert_eq!(refusal, Some(AskedError::Value { name: name.to_owned() }), "{value:.30}");
+    }
+    let twice = asked("SELECT 1", &[("limit", "5"), ("limit", "6")]);
+    assert_eq!(plan(&mut server, &alice, &twice).err(), Some(AskedError::Repeated { name: "limit".into() }));
+    let none = Asked { rows: Some(0), ..asked("SELECT 1", &[]) };
+    assert_eq!(plan(&mut server, &alice, &none).err(), Some(AskedError::NoRows));
+}
+
+#[test]
+fn statements_are_checked_by_the_operators_rules() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let long = format!("SELECT '{}'", "x".repeat(2100));
+    for sql in [
+        "",
+        "DROP TABLE t",
+        "INSERT INTO t VALUES (1)",
+        "SELECT 1; DROP TABLE t",
+        "EXECUTE AS bob SELECT 1",
+        "EXECUTE AS 'admin' DROP TABLE t",
+        "SET readonly = 0",
+        "KILL QUERY WHERE query_id = 'x'",
+        "SELECT 1 SETTINGS readonly = 0",
+        "SELECT 1 SETTINGS log_comment = 'x'",
+        "SELECT 1 SETTINGS max_memory_usage = 0",
+        "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "GRANT ALL ON *.* TO alice",
+        "SYSTEM SHUTDOWN",
+        "SELECT 1) SETTINGS readonly=0 --",
+        &long,
+    ] {
+        let refusal = plan(&mut server, &alice, &asked(sql, &[])).err();
+        assert!(matches!(refusal, Some(AskedError::Statement(_))), "{sql:.40}: {refusal:?}");
+    }
+    assert!(plan(&mut server, &alice, &asked("SELECT 1 SETTINGS max_threads = 1", &[])).is_ok());
+}
+
+#[test]
+fn caps_only_ever_narrow() {
+    let mut server = operator();
+    let claims = Claims {
+        limit: std::num::NonZero::new(50),
+        max_execution_time: std::num::NonZero::new(9),
+        ..person("alice")
+    };
+    let alice = bound(&mut server, &claims);
+    // What the guest says of rows and seconds, and what comes of it; the caps of the token are 50 rows and 9 seconds.
+    for (rows, limit, time, seconds, wanted_rows, wanted_time, wanted_wait) in [
+        (None, None, None, u64::MAX, 51, 9, 14),
+        (Some(10_000), Some("99999"), Some("99999"), u64::MAX, 51, 9, 14),
+        (Some(7), None, None, u64::MAX, 7, 9, 14),
+        (None, Some("8"), Some("3"), u64::MAX, 8, 3, 8),
+        (Some(4), Some("8"), Some("3"), 2, 4, 3, 2),
+        (Some(1), None, None, 0, 1, 9, 0),
+    ] {
+        let settings: Vec<_> = [("limit", limit), ("max_execution_time", time)]
+            .into_iter()
+            .filter_map(|(n, v)| Some((n, v?)))
+            .collect();
+        let asked = Asked { rows, seconds, ..asked("SELECT 1", &settings) };
+        let bounded = plan(&mut server, &alice, &asked).unwrap();
+        assert_eq!(bounded.request.inner.limit, Some(wanted_rows));
+        assert_eq!(bounded.limits.rows, Some(wanted_rows - 1));
+        assert_eq!(setting(&bounded, "max_execution_time"), Some(wanted_time.to_string().as_str()));
+        assert_eq!(bounded.request.deadline_seconds, wanted_wait);
+    }
+    let tiny = Asked { row_bytes: 10, ..asked("SELECT 1", &[]) };
+    assert_eq!(plan(&mut server, &alice, &tiny).unwrap().request.limits.row_bytes, 10);
+    let huge = Asked { row_bytes: u64::MAX, ..asked("SELECT 1", &[]) };
+    assert!(plan(&mut server, &alice, &huge).unwrap().request.limits.row_bytes <= 16 << 20);
+}
+
+#[test]
+fn who_asks_and_under_which_id_is_the_hosts() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let forged = r#"{"client":"curl","tool":"execute_query","request":"r7","subject":"bob","user":"bob"}"#;
+    let formats: Vec<_> = FORMAT_SETTINGS.iter().copied().chain([("max_threads", "3")]).collect();
+    let asked_twice = asked("SELECT 1", &[&formats[..], &[("log_comment", forged)]].concat());
+    let one = plan(&mut server, &alice, &asked_twice).unwrap();
+    let two = plan(&mut server, &alice, &asked_twice).unwrap();
+    assert_ne!(one.request.query_id, two.request.query_id);
+    assert_eq!(one.cancellation().unwrap().query_id, one.request.query_id);
+    let comment: serde_json::Value = serde_json::from_str(setting(&one, "log_comment").unwrap()).unwrap();
+    assert_eq!(
+        comment,
+        json!({ "client": "housekey", "tool": "execute_query", "request": "r7", "subject": "alice" })
+    );
+    let RunAs::ExecuteAs(user) = &one.request.run_as else { panic!("{:?}", one.request.run_as) };
+    assert_eq!(user.as_str(), "alice");
+    assert!(one.request.inner.readonly);
+    assert!(matches!(&one.request.statement, Statement::ReadOnly(sql) if sql.text() == "SELECT 1"));
+    assert_eq!(setting(&one, "max_threads"), Some("3"));
+    for (comment, refusal) in [
+        ("", AskedError::Comment),
+        ("[]", AskedError::Comment),
+        (r#"{"tool":"execute_query"}"#, AskedError::Comment),
+        (r#"{"tool":"execute_query","request":{}}"#, AskedError::Comment),
+        (r#"{"tool":"drop_everything","request":1}"#, AskedError::Tool),
+    ] {
+        let asked = asked("SELECT 1", &[("log_comment", comment)]);
+        assert_eq!(plan(&mut server, &alice, &asked).err(), Some(refusal), "{comment}");
+    }
+    let silent = Asked { settings: Vec::new(), ..asked("SELECT 1", &[]) };
+    assert_eq!(plan(&mut server, &alice, &silent).err(), Some(AskedError::Comment));
+}
+
+#[test]
+fn a_login_of_the_callers_own_reads_only() {
+    let mut server = operator();
+    let claims = Claims {
+        username: Some("carol".into()),
+        password: Some("a password of carol's".into()),
+        ..person("carol")
+    };
+    let carol = bound(&mut server, &claims);
+    let bounded = plan(&mut server, &carol, &asked("SELECT 1", &[])).unwrap();
+    assert_eq!(setting(&bounded, "readonly"), Some("1"));
+    assert_eq!(setting(&bounded, "limit"), Some("501"));
+    let Credential::Password { username, .. } = &bounded.request.credential else { panic!("no password") };
+    assert_eq!((username.as_str(), &bounded.request.run_as), ("carol", &RunAs::Login));
+}
+
+fn refused(code: i32, message: &str) -> Exception {
+    Exception { code, name: "X".into(), message: message.into(), before_execution: true }
+}
+
+#[test]
+fn refusals_of_settings_are_the_hosts_to_learn() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let question = asked("SELECT 1", &[("max_threads", "100")]);
+    let bounded = plan(&mut server, &alice, &question).unwrap();
+    // What is refused of the guest's own settings costs the operator's nothing.
+    assert!(
+        !bounded.learn(&mut server.env(), &refused(452, "Setting max_threads shouldn't be greater than 4"))
+    );
+    assert!(!bounded.learn(&mut server.env(), &refused(452, "Setting something_else should not be changed")));
+    assert!(bounded.learn(&mut server.env(), &refused(452, "Setting log_comment should not be changed")));
+    let anew = plan(&mut server, &alice, &question).unwrap();
+    assert_eq!(setting(&anew, "log_comment"), None);
+    assert!(anew.request.inner.readonly);
+    assert!(!anew.learn(&mut server.env(), &refused(452, "Setting log_comment should not be changed")));
+}
+
+#[test]
+fn a_guest_hears_neither_of_the_wrapper_nor_how_to_begin_anew() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let bounded = plan(&mut server, &alice, &asked("SELECT 1", &[])).unwrap();
+    let exception = refused(
+        497,
+        "gateway: Not enough privileges. To execute this query, it's necessary to have the grant IMPERSONATE ON alice",
+    );
+    let QueryEvent::Exception(told) = bounded.told(QueryEvent::Exception(exception)) else {
+        panic!("no exception")
+    };
+    assert!(told.message.contains("alice") && !told.message.contains("gateway:"), "{told:?}");
+    assert!(!told.before_execution);
+    let end = QueryEvent::Broken("it broke".into());
+    assert_eq!(bounded.told(end.clone()), end);
+}
+
+#[test]
+fn only_messages_are_a_guests_to_answer() {
+    // With tokens a sign of life needs no look at ClickHouse and is answered on the head.
+    let mut server = Scripted::new(&[]);
+    let (head, ()) = http::Request::get("/health").header("host", "localhost").body(()).unwrap().into_parts();
+    let service = Arc::clone(&server.service);
+    match admit(&mut server.env(), &service, &head) {
+        Admission::Read(admitted) => assert!(admitted.bind().is_none()),
+        Admission::Answer(answer) => panic!("{answer:?}"),
+    }
+}
