@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use housekey_core::config::Host;
 use housekey_core::exchange::{Admission, Admitted, Inbound, Refusal, Reply, Service, Step, admit, begin};
 use housekey_core::facts::Facts;
 use http::{Response, StatusCode, request};
@@ -12,9 +13,9 @@ use crate::bindings::wasi::http::types::{IncomingRequest, Method, ResponseOutpar
 use crate::bindings::wasi::io::streams::StreamError;
 use crate::client::Client;
 use crate::convert;
-use crate::fetch::fetch;
-use crate::query::{self, Leftover, Queried};
+use crate::query::{self, Queried};
 use crate::settings::{Ready, prepare};
+use crate::way::{Leftover, fetch};
 use crate::world::{Deadline, log, now, sleep, with_env};
 
 /// Seconds that a client may take over its body.
@@ -184,9 +185,14 @@ fn head(request: &IncomingRequest) -> Result<request::Parts, convert::BadHead> {
     convert::request_head(method, authority.as_deref(), path.as_deref(), request.headers().entries())
 }
 
-#[cfg(not(feature = "spin"))]
+#[cfg(not(any(feature = "hosted", feature = "spin")))]
 fn ready() -> Result<Ready, String> {
-    prepare(environment::get_environment())
+    prepare(Host::Edge, environment::get_environment())
+}
+
+#[cfg(feature = "hosted")]
+fn ready() -> Result<Ready, String> {
+    prepare(Host::Hosted, environment::get_environment())
 }
 
 /// At Spin, variables give what the environment does not, above all the secrets.
@@ -201,7 +207,7 @@ fn ready() -> Result<Ready, String> {
         // A vault that does not answer must not look like a setting that nobody gave.
         Err(Error::Provider(_) | Error::Other(_)) => Err(format!("the Spin variable {name} cannot be read.")),
     };
-    prepare(with_variables(environment::get_environment(), find)?)
+    prepare(Host::Edge, with_variables(environment::get_environment(), find)?)
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Bytes> {

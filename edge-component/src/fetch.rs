@@ -5,7 +5,8 @@ use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy};
 use housekey_core::facts::Document;
 use http::{Method, StatusCode};
 
-use crate::outgoing::{Chunk, Trouble, send};
+use crate::outgoing::{Chunk, send};
+use crate::trouble::Trouble;
 use crate::world::Deadline;
 
 /// Fetches a document, without following redirects.

@@ -11,29 +11,13 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::client::write_all;
 use crate::convert;
+use crate::trouble::Trouble;
 use crate::world::{Deadline, Glance};
 
 /// Bytes that are read at once.
 const CHUNK: u64 = 64 * 1024;
 /// Seconds that a connection may take to come about.
 const CONNECT_SECONDS: u64 = 10;
-
-/// Why there is no answer, or no more of it.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// It cannot be written as a request.
-    Malformed,
-    /// The runtime or a rule of its operator does not let us.
-    Forbidden,
-    /// The request never got there.
-    Unreachable(String),
-    /// The deadline has passed.
-    TimedOut,
-    /// Nobody waits for the answer any more.
-    Unwanted,
-    /// The connection broke afterwards.
-    Broken(String),
-}
 
 /// What a look at an answer's body gave.
 pub(crate) enum Chunk {

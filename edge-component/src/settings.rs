@@ -14,16 +14,15 @@ pub struct Ready {
     pub warnings: Vec<String>,
 }
 
-/// Builds the service.
+/// Builds the service of a build for this host.
 ///
 /// # Errors
 /// A line for each thing that is wrong, naming the key; none holds a secret.
-pub fn prepare(environment: Vec<(String, String)>) -> Result<Ready, String> {
+pub fn prepare(host: Host, environment: Vec<(String, String)>) -> Result<Ready, String> {
     let sources = Sources { environment, ..Sources::default() };
     let no_files = |_: &str| Err("there are no files at the edge: give the value itself".to_owned());
-    let loaded = config::load(Host::Edge, &sources, &no_files).map_err(|errors| errors.to_string())?;
-    let service =
-        Service::new(loaded.config, Table::product(), Host::Edge).map_err(|error| error.to_string())?;
+    let loaded = config::load(host, &sources, &no_files).map_err(|errors| errors.to_string())?;
+    let service = Service::new(loaded.config, Table::product(), host).map_err(|error| error.to_string())?;
     Ok(Ready { service, warnings: loaded.warnings })
 }
 
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named() {
-        let problem = |environment| prepare(environment).err().unwrap_or_default();
+        let problem = |environment| prepare(Host::Edge, environment).err().unwrap_or_default();
         assert!(problem(vec![pair("CLICKHOUSE_PORT", "seven")]).contains("CLICKHOUSE_PORT"));
         assert!(problem(vec![pair("MCP_ALLOW_JWE_AUTH", "true")]).contains("jwe_secret_key"));
         let file = problem(vec![pair("CLICKHOUSE_PASSWORD_FILE", "/run/secrets/x")]);

@@ -9,16 +9,12 @@ use housekey_core::clickhouse::{QueryEvent, QueryRequest};
 use housekey_core::exchange::{AwaitQuery, Flow, Reply, Step};
 use housekey_core::jsonrpc::RequestId;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::clickhouse::Answer;
 use crate::host::{Native, now};
 
-/// How long the server gets to end a query.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A query younger than this may still be on its way when its cancellation arrives.
-const YOUNG: Duration = Duration::from_millis(500);
 /// What is left of an answer that is cut short is read up to here, so that its connection lives on.
 const DRAIN_BYTES: usize = 256 << 10;
 const DRAIN_TIME: Duration = Duration::from_millis(100);
@@ -80,14 +76,10 @@ async fn query(
 ) -> Step {
     client.waits(waiting.request_id());
     let begun = Instant::now();
-    let mut running = RunningQuery {
-        native,
-        begun,
-        cancellation: waiting.cancellation().cloned(),
-        answer: Some(native.clickhouse().send(request)),
-    };
-    while let Some(answer) = &mut running.answer {
-        let event = answer.next().await;
+    let mut running = RunningQuery::begin(native, request, waiting.cancellation().cloned());
+    loop {
+        let event = running.next().await;
+        native.watch().notice(request, &event);
         match native.step(|env| waiting.accept(env, event)) {
             Flow::Continue => {}
             // A client that no longer listens is noticed by whoever owns its connection.
@@ -107,72 +99,55 @@ async fn query(
 }
 
 /// A query that ends on the server when this is dropped.
-struct RunningQuery<'a> {
-    native: &'a Native,
-    begun: Instant,
-    cancellation: Option<QueryRequest>,
+pub(crate) struct RunningQuery {
+    native: Native,
+    query_id: String,
     answer: Option<Answer>,
 }
 
-impl RunningQuery<'_> {
+impl RunningQuery {
+    /// Sends a query. Nothing happens before the first [`RunningQuery::next`].
+    pub(crate) fn begin(native: &Native, request: &QueryRequest, cancellation: Option<QueryRequest>) -> Self {
+        let answer = native.clickhouse().send(request).cancelled_by(cancellation);
+        Self { native: native.clone(), query_id: request.query_id.clone(), answer: Some(answer) }
+    }
+
+    /// The next event. A future that is dropped loses none.
+    pub(crate) async fn next(&mut self) -> QueryEvent {
+        match &mut self.answer {
+            Some(answer) => answer.next().await,
+            None => QueryEvent::Broken("the query is over".into()),
+        }
+    }
+
     /// It is over: there is nothing to end.
-    fn forget(&mut self) {
-        self.cancellation = None;
+    pub(crate) fn forget(&mut self) {
         self.answer = None;
     }
 
     /// Nothing more is wanted. It often ends by itself in that moment; if it does not, it is cancelled.
-    fn end(&mut self) {
-        let (answer, cancellation) = (self.answer.take(), self.cancellation.take());
-        let (Some(answer), Some(cancellation)) = (answer, cancellation) else { return };
-        if !answer.may_run() {
-            return;
-        }
-        let native = self.native.clone();
+    pub(crate) fn end(&mut self) {
+        self.finish(true);
+    }
+
+    fn finish(&mut self, patiently: bool) {
+        let Some(mut answer) = self.answer.take().filter(Answer::may_run) else { return };
+        let query_id = self.query_id.clone();
         self.native.background().spawn(async move {
-            if !answer.drain(DRAIN_BYTES, DRAIN_TIME).await {
-                cancel(&native, &cancellation).await;
+            if patiently && answer.drain(DRAIN_BYTES, DRAIN_TIME).await {
+                return;
+            }
+            match answer.cancel().await {
+                Ok(()) => info!(query_id, "the query was cancelled"),
+                Err(reason) => warn!(query_id, "the query could not be cancelled: {reason}"),
             }
         });
     }
 }
 
-impl Drop for RunningQuery<'_> {
+impl Drop for RunningQuery {
     fn drop(&mut self) {
-        let Some(cancellation) = self.cancellation.take() else { return };
-        if self.answer.take().is_some_and(|answer| !answer.may_run()) {
-            return;
-        }
-        let (native, young) = (self.native.clone(), self.begun.elapsed() < YOUNG);
-        self.native.background().spawn(async move {
-            cancel(&native, &cancellation).await;
-            if young {
-                sleep(YOUNG).await;
-                cancel(&native, &cancellation).await;
-            }
-        });
-    }
-}
-
-/// Ends a query on its server.
-async fn cancel(native: &Native, cancellation: &QueryRequest) {
-    let query_id = &cancellation.query_id;
-    let mut answer = native.clickhouse().send(cancellation);
-    let ended = async {
-        loop {
-            match answer.next().await {
-                QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {}
-                QueryEvent::End => return Ok(()),
-                QueryEvent::Exception(exception) => return Err(format!("code {}", exception.code)),
-                QueryEvent::Broken(reason) => return Err(reason),
-                QueryEvent::RowTooLong => return Err("a row is too long".into()),
-            }
-        }
-    };
-    match timeout(CANCEL_TIMEOUT, ended).await {
-        Ok(Ok(())) => info!(query_id, "the query was cancelled"),
-        Ok(Err(reason)) => warn!(query_id, reason, "the query could not be cancelled"),
-        Err(_) => warn!(query_id, "the query could not be cancelled in time"),
+        self.finish(false);
     }
 }
 

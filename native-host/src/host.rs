@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::clickhouse::{Client, PoolError};
 use crate::fetch::Fetcher;
+use crate::probe::Watch;
 
 /// A configured service with everything that drives it. Clones share it.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ struct Parts {
     service: Arc<Service>,
     facts: Facts,
     clickhouse: Client,
+    watch: Watch,
     fetcher: Fetcher,
     background: Background,
 }
@@ -33,8 +35,9 @@ impl Native {
     /// The files that the configuration names for TLS to ClickHouse cannot be used.
     pub fn new(service: Arc<Service>) -> Result<Self, PoolError> {
         let clickhouse = Client::new(service.config())?;
+        let watch = Watch::new(clickhouse.clone(), Arc::clone(service.config()));
         let (facts, fetcher, background) = (Facts::default(), Fetcher::default(), Background::default());
-        Ok(Self(Arc::new(Parts { service, facts, clickhouse, fetcher, background })))
+        Ok(Self(Arc::new(Parts { service, facts, clickhouse, watch, fetcher, background })))
     }
 
     /// The service.
@@ -45,6 +48,11 @@ impl Native {
     /// ClickHouse.
     pub fn clickhouse(&self) -> &Client {
         &self.0.clickhouse
+    }
+
+    /// Who tells the operator why nobody can be acted for.
+    pub fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     /// The web.

@@ -81,6 +81,34 @@ impl ForbiddenAddress {
     }
 }
 
+/// Why a host cannot be connected to. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAddress {
+    #[error("{0}")]
+    Forbidden(#[from] ForbiddenAddress),
+    #[error("{host} has no address: {error}")]
+    Unknown { host: String, error: io::Error },
+}
+
+/// The addresses of a host, each of which keeps the rule, if there is one. Hosts that are addresses, in whatever
+/// spelling the system knows, come out as such and are judged with the rest.
+pub(crate) async fn addresses(
+    rule: Option<AddressRule>,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, NoAddress> {
+    let unknown = |error| NoAddress::Unknown { host: host.to_owned(), error };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.map_err(unknown)?.collect();
+    if addresses.is_empty() {
+        return Err(unknown(io::ErrorKind::NotFound.into()));
+    }
+    // One bad address spoils the name, as it does over HTTP.
+    for address in &addresses {
+        rule.map_or(Ok(()), |rule| rule.check(host, address.ip()))?;
+    }
+    Ok(addresses)
+}
+
 /// Resolves names as the system does, and holds every answer to a rule.
 pub(crate) struct Checked(AddressRule);
 
@@ -88,14 +116,12 @@ impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let rule = self.0;
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if addresses.is_empty() {
-                return Err(io::Error::from(io::ErrorKind::NotFound).into());
-            }
-            // One bad address spoils the name: which of them is connected to is not decided here.
-            for address in &addresses {
-                rule.check(name.as_str(), address.ip())?;
-            }
+            let found = addresses(Some(rule), name.as_str(), 0).await;
+            let addresses = found.map_err(|error| match error {
+                // Whoever asked looks for this one behind the failure of the request.
+                NoAddress::Forbidden(error) => Box::<dyn std::error::Error + Send + Sync>::from(error),
+                NoAddress::Unknown { error, .. } => error.into(),
+            })?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -131,6 +157,19 @@ mod tests {
             assert_eq!(AddressRule::Public.check_url(&parsed).is_ok(), public, "{url}");
             assert_eq!(AddressRule::NeedsNoNaming.check_url(&parsed).is_ok(), needs_no_naming, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn addresses_in_every_spelling_are_judged_after_they_were_read() {
+        for host in
+            ["127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "::1", "::ffff:127.0.0.1"]
+        {
+            let refused = addresses(Some(AddressRule::NeedsNoNaming), host, 9000).await;
+            assert!(matches!(refused, Err(NoAddress::Forbidden(_))), "{host}: {refused:?}");
+            assert!(addresses(None, host, 9000).await.is_ok(), "{host}");
+        }
+        let unknown = addresses(None, "no such host", 9000).await;
+        assert!(matches!(unknown, Err(NoAddress::Unknown { .. })), "{unknown:?}");
     }
 
     #[tokio::test]

@@ -14,24 +14,21 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
+use super::UNREACHABLE;
 use super::pool::{NoWay, Pool, PoolError};
 
 /// A client of any number of servers.
-pub struct Client {
+pub(super) struct Http {
     pool: Pool,
 }
 
-impl Client {
-    /// A client that trusts as configured.
-    ///
-    /// # Errors
-    /// The files that the configuration names cannot be used.
-    pub fn new(config: &Config) -> Result<Self, PoolError> {
+impl Http {
+    pub(super) fn new(config: &Config) -> Result<Self, PoolError> {
         Ok(Self { pool: Pool::new(config)? })
     }
 
     /// Sends a query. Nothing happens before the first [`Answer::next`].
-    pub fn send(&self, request: &QueryRequest) -> Answer {
+    pub(super) fn send(&self, request: &QueryRequest) -> Answer {
         let query_id = request.query_id.clone();
         let phase = match self.exchange(request) {
             Ok(sending) => Phase::Sending(sending),
@@ -79,12 +76,10 @@ impl Unsent {
     }
 }
 
-const UNREACHABLE: &str = "ClickHouse could not be reached";
-
 type Sending = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
 
 /// The answer to a query, as it arrives. Dropping it closes the connection, unless the answer is at its end.
-pub struct Answer {
+pub(super) struct Answer {
     phase: Phase,
     query_id: String,
     limits: ReadLimits,
@@ -102,7 +97,7 @@ enum Phase {
 
 impl Answer {
     /// The next event. After the last one, which core knows by its kind, there are only repeated failures.
-    pub async fn next(&mut self) -> QueryEvent {
+    pub(super) async fn next(&mut self) -> QueryEvent {
         loop {
             if let Some(event) = self.poll_decoder() {
                 return event;
@@ -146,7 +141,7 @@ impl Answer {
     }
 
     /// Whether the server may know of the query: a connection was made, and no answer says otherwise.
-    pub fn may_run(&self) -> bool {
+    pub(super) fn may_run(&self) -> bool {
         match &self.phase {
             Phase::Failed(_) => false,
             Phase::Sending(_) | Phase::Reading { .. } => true,
@@ -155,7 +150,7 @@ impl Answer {
     }
 
     /// Reads what is left, if that is little: then the connection is used again, and nothing is left to cancel.
-    pub async fn drain(mut self, most_bytes: usize, patience: Duration) -> bool {
+    pub(super) async fn drain(&mut self, most_bytes: usize, patience: Duration) -> bool {
         let Phase::Reading { body, .. } = &mut self.phase else {
             return matches!(self.phase, Phase::Over { complete: true, .. });
         };
@@ -164,11 +159,19 @@ impl Answer {
         while read <= most_bytes {
             match timeout_at(until, next_chunk(body)).await {
                 Ok(Some(Ok(chunk))) => read = read.saturating_add(chunk.len()),
-                Ok(None) => return true,
+                Ok(None) => {
+                    self.phase = Phase::Over { decoder: None, complete: true };
+                    return true;
+                }
                 Ok(Some(Err(_))) | Err(_) => return false,
             }
         }
         false
+    }
+
+    /// Gives up the answer and its connection.
+    pub(super) fn close(&mut self) {
+        self.phase = Phase::Over { decoder: None, complete: false };
     }
 
     fn poll_decoder(&mut self) -> Option<QueryEvent> {

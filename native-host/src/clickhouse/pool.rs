@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use housekey_core::clickhouse::{ChosenBy, QueryRequest};
+use housekey_core::clickhouse::{ChosenBy, Protocol, QueryRequest};
 use housekey_core::config::{Config, Tls};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Identity, Url};
@@ -20,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const MOST_IDLE: usize = 32;
+
+/// What a certificate and its key are called together.
+pub(super) const CLIENT_FILES: &str = "clickhouse.tls.client_cert with client_key";
 
 /// Why TLS to ClickHouse cannot be had as configured.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +41,7 @@ pub enum PoolError {
         /// The key of the configuration.
         what: &'static str,
         /// What the library says.
-        error: reqwest::Error,
+        error: String,
     },
     /// A file of authorities holds none: no certificate would ever be accepted.
     #[error("the file {path} holds no certificate")]
@@ -49,6 +52,9 @@ pub enum PoolError {
     /// The client could not be built.
     #[error("the HTTP client could not be built: {0}")]
     Client(reqwest::Error),
+    /// TLS could not be set up for the native protocol.
+    #[error("TLS could not be set up: {0}")]
+    Tls(String),
 }
 
 /// Why there is no connection for a query to a server that a token chose. The texts are for the operator.
@@ -68,7 +74,12 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(config: &Config) -> Result<Self, PoolError> {
         install_cryptography();
-        let operator = operator(&config.clickhouse.tls)?.build().map_err(PoolError::Client)?;
+        let operator = match config.clickhouse.protocol {
+            Protocol::Http => operator(&config.clickhouse.tls)?,
+            // No query of the operator's goes this way.
+            Protocol::Tcp => builder().tls_certs_only(NOBODY),
+        };
+        let operator = operator.build().map_err(PoolError::Client)?;
         Ok(Self { operator, tokens: TokenClients::new(config.server.jwe.tls_directory.as_deref()) })
     }
 
@@ -134,7 +145,7 @@ fn operator(tls: &Tls) -> Result<ClientBuilder, PoolError> {
     let mut builder = builder().tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
     if let Some(path) = &tls.ca_cert {
         let authorities = Certificate::from_pem_bundle(&read(path)?)
-            .map_err(|error| PoolError::Pem { what: "clickhouse.tls.ca_cert", error })?;
+            .map_err(|error| PoolError::Pem { what: "clickhouse.tls.ca_cert", error: error.to_string() })?;
         if authorities.is_empty() {
             return Err(PoolError::NoAuthority { path: path.clone() });
         }
@@ -145,12 +156,12 @@ fn operator(tls: &Tls) -> Result<ClientBuilder, PoolError> {
         pem.push(b'\n');
         pem.extend(read(key)?);
         let identity = Identity::from_pem(&pem)
-            .map_err(|error| PoolError::Pem { what: "clickhouse.tls.client_cert with client_key", error })?;
+            .map_err(|error| PoolError::Pem { what: CLIENT_FILES, error: error.to_string() })?;
         builder = builder.identity(identity);
     }
     Ok(builder)
 }
 
-fn read(path: &str) -> Result<Vec<u8>, PoolError> {
+pub(super) fn read(path: &str) -> Result<Vec<u8>, PoolError> {
     std::fs::read(path).map_err(|error| PoolError::File { path: path.to_owned(), error })
 }

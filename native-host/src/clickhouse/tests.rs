@@ -40,6 +40,7 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
         chosen_by,
         credential: Credential::Password { username: "u".into(), password: "".into() },
         run_as: RunAs::Login,
+        roles: Vec::new(),
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
         inner: Inner::default(),

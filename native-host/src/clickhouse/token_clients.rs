@@ -86,8 +86,8 @@ impl TokenClients {
         now: Instant,
     ) -> Result<reqwest::Client, TokenTlsError> {
         let tls = match scheme {
-            Scheme::Http => None,
-            Scheme::Https => Some(server.tls.clone()),
+            Scheme::Http | Scheme::Tcp => None,
+            Scheme::Https | Scheme::Tcps => Some(server.tls.clone()),
         };
         let way = Way { tls, reach: server.reach };
         if let Some(client) = self.kept().find(&way, now) {
@@ -142,13 +142,18 @@ impl TokenClients {
     }
 
     fn read(&self, claim: &'static str, file: &str) -> Result<Vec<u8>, TokenTlsError> {
-        let directory = self.directory.as_deref().ok_or(TokenTlsError::NoDirectory { claim })?;
-        read_below(directory, file).map_err(|error| TokenTlsError::File {
-            claim,
-            file: file.to_owned(),
-            error,
-        })
+        read_claimed(self.directory.as_deref(), claim, file)
     }
+}
+
+/// The content of a file that a claim of a token names.
+pub(super) fn read_claimed(
+    directory: Option<&Path>,
+    claim: &'static str,
+    file: &str,
+) -> Result<Vec<u8>, TokenTlsError> {
+    let directory = directory.ok_or(TokenTlsError::NoDirectory { claim })?;
+    read_below(directory, file).map_err(|error| TokenTlsError::File { claim, file: file.to_owned(), error })
 }
 
 /// Why a directory cannot be used now. It may be there later, as one that is mounted.

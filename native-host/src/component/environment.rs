@@ -1,8 +1,10 @@
-//! What the guest gets as its environment: the native host's configuration, without what only that host honours.
+//! What a guest gets as its environment: the native host's configuration, without what only that host honours, and
+//! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
     ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
 };
+use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
 use serde_json::{Value, json};
 
@@ -22,14 +24,101 @@ pub fn edge_environment(config: &Config) -> Vec<(String, String)> {
     vec![("HOUSEKEY_CONFIG".to_owned(), document.to_string())]
 }
 
+/// The environment of a guest that queries through this host, for one caller: what shapes answers, and the caller's
+/// own limits as if they were the operator's. Nothing in it opens a door, names a server or names a person.
+pub(super) fn hosted_environment(config: &Config, access: &Access) -> Vec<(String, String)> {
+    let Config { clickhouse, server, logging: Logging { level }, generation: _ } = config;
+    let document = json!({
+        "clickhouse": bound_clickhouse_section(clickhouse, access),
+        "server": bound_server_section(server),
+        "logging": { "level": level_name(*level) },
+    });
+    vec![("HOUSEKEY_CONFIG".to_owned(), document.to_string())]
+}
+
+fn bound_clickhouse_section(clickhouse: &ClickHouse, access: &Access) -> Value {
+    let ClickHouse {
+        host: _,
+        port: _,
+        protocol: _,
+        connect_host: _,
+        tls: _,
+        database: _,
+        username: _,
+        username_given: _,
+        password: _,
+        cluster: _,
+        read_only,
+        max_execution_time,
+        max_result_rows,
+        max_result_bytes,
+        max_query_length,
+        http_headers: _,
+        extra_settings: _,
+        impersonation: _,
+        impersonation_deny: _,
+        impersonation_allow: _,
+    } = clickhouse;
+    let configured_time = Some(*max_execution_time).filter(|seconds| *seconds > 0);
+    let time = [configured_time, access.max_execution_time].into_iter().flatten().min();
+    json!({
+        "read_only": *read_only || access.read_only,
+        "max_execution_time": time.unwrap_or(0),
+        "max_result_rows": cap([*max_result_rows, access.limit].into_iter().flatten().min()),
+        "max_result_bytes": cap(*max_result_bytes),
+        "max_query_length": cap(max_query_length.and_then(|bytes| u64::try_from(bytes).ok())),
+    })
+}
+
+fn bound_server_section(server: &Server) -> Value {
+    let Server {
+        transport: Transport::Stdio | Transport::Http,
+        address: _,
+        address_given: _,
+        port: _,
+        // The host has judged the name by which it was reached.
+        allowed_hosts: _,
+        cors_origin,
+        public_resource_url,
+        tool_input_settings,
+        jwe,
+        token: _,
+        component: _,
+        max_body_bytes,
+        shutdown_grace: _,
+    } = server;
+    json!({
+        "cors_origin": origins(cors_origin),
+        "oauth": { "public_resource_url": public_resource_url },
+        "tool_input_settings": tool_input_settings,
+        // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
+        "jwe": { "enabled": jwe.enabled },
+        "max_body_bytes": max_body_bytes,
+    })
+}
+
+fn origins(origins: &CorsOrigin) -> Vec<String> {
+    match origins {
+        CorsOrigin::Loopback => vec!["*".to_owned()],
+        CorsOrigin::List(origins) => origins.clone(),
+    }
+}
+
 fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
     let ClickHouse {
         host,
         port,
-        tls: Tls { enabled, ca_cert: _, client_cert: _, client_key: _, insecure_skip_verify: _ },
+        // Only HTTP leads out of a guest: see `serve::hosted::load`.
+        protocol: _,
+        connect_host: _,
+        tls:
+            Tls { enabled, ca_cert: _, client_cert: _, client_key: _, insecure_skip_verify: _, server_name: _ },
         database,
         username,
+        username_given: _,
         password,
+        // The secret never enters the sandbox.
+        cluster: _,
         read_only,
         max_execution_time,
         max_result_rows,
@@ -58,6 +147,7 @@ fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
         "impersonation": match impersonation {
             Impersonation::None => "none",
             Impersonation::ExecuteAs => "execute_as",
+            Impersonation::Interserver => "interserver",
         },
         "impersonation_deny": impersonation_deny,
         "impersonation_allow": impersonation_allow,
@@ -101,13 +191,9 @@ fn server_section(server: &Server) -> Value {
     if housekey_core::transport::guard::is_loopback(address) {
         hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
     }
-    let origins = match cors_origin {
-        CorsOrigin::Loopback => vec!["*".to_owned()],
-        CorsOrigin::List(origins) => origins.clone(),
-    };
     json!({
         "allowed_hosts": hosts,
-        "cors_origin": origins,
+        "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
         "jwe": {
@@ -186,7 +272,8 @@ logging: { level: warn }
         let environment = edge_environment(&native);
         let edge = load(Host::Edge, &Sources { environment, ..Sources::default() }, &no_files);
         let edge = edge.unwrap_or_else(|problem| panic!("{problem}")).config;
-        assert_eq!(edge.clickhouse, native.clickhouse);
+        let username_given = edge.clickhouse.username_given;
+        assert_eq!(edge.clickhouse, ClickHouse { username_given, ..native.clickhouse });
         // The host resolves names and counts requests, so the guest judges any host by its looks and counts nothing.
         let any = HostPattern::parse("*").into_iter().collect();
         let generator = Generator { per_minute: None, ..native.server.jwe.generator.clone() };
@@ -207,6 +294,7 @@ logging: { level: warn }
         let edge =
             load(&Sources { environment: edge_environment(&native), ..Sources::default() }, Host::Edge);
         assert_eq!(edge.server.allowed_hosts, ["localhost", "127.0.0.1", "[::1]"]);
-        assert_eq!(edge.clickhouse, native.clickhouse);
+        let username_given = edge.clickhouse.username_given;
+        assert_eq!(edge.clickhouse, ClickHouse { username_given, ..native.clickhouse });
     }
 }

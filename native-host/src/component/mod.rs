@@ -1,14 +1,19 @@
 //! Hosts the WebAssembly component inside the native binary: `--component FILE`.
 //!
 //! Each request gets a fresh store, so nothing that one caller's request leaves in memory is there for the next. The
-//! guest may use 64 MiB, a bounded time and the outbound hosts it is given; it sees no file, no socket and no
-//! variable of this process but its own settings ([`edge_environment`]).
+//! guest may use 64 MiB, a bounded time and the way out that it is given ([`Means`]); it sees no file, no socket and
+//! no variable of this process but its own settings.
+//!
+//! The build says by its imports which way out that is ([`World`]): HTTP to ClickHouse with the configured login, or
+//! queries through this host, which has authenticated the caller and keeps every secret to itself.
 //!
 //! A client that disconnects drops its response, which aborts the guest; its outgoing connection closes at once and
 //! ClickHouse is asked to end the query (see `outgoing.rs`).
 
 mod engine;
 mod environment;
+mod means;
+mod native_import;
 mod outbound;
 mod outgoing;
 mod request;
@@ -17,9 +22,11 @@ mod store;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use engine::Hosted;
+pub use engine::{Hosted, World};
 pub use environment::edge_environment;
+pub use means::Means;
 pub use outbound::{NotUrl, Outbound};
+pub(crate) use outgoing::Outgoing;
 pub use request::Answer;
 
 /// What a guest may use.
@@ -31,14 +38,12 @@ pub struct Limits {
     pub time: Duration,
     /// Requests that run at once; more wait for their turn within [`Limits::time`].
     pub concurrent: u32,
-    /// Where the guest may connect to.
-    pub outbound: Outbound,
 }
 
 impl Limits {
     /// The usual limits: 64 MiB, 256 requests.
-    pub fn new(time: Duration, outbound: Outbound) -> Self {
-        Self { memory_bytes: 64 << 20, time, concurrent: 256, outbound }
+    pub fn new(time: Duration) -> Self {
+        Self { memory_bytes: 64 << 20, time, concurrent: 256 }
     }
 }
 
@@ -61,8 +66,8 @@ pub enum LoadError {
         /// The compiler's reason.
         problem: String,
     },
-    /// It wants something that is not standard.
-    #[error("{} imports `{import}`, which is not a standard interface: {hint}", .path.display())]
+    /// It wants something that is neither standard nor this host's to lend.
+    #[error("{} imports `{import}`, which it may not: {hint}", .path.display())]
     Import {
         /// The file.
         path: PathBuf,

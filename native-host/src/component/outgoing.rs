@@ -24,6 +24,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::Outbound;
 use super::outbound::{Denied, Way};
 use crate::clickhouse::OutgoingClients;
+use crate::probe::Watch;
 use crate::resolver::ForbiddenAddress;
 
 /// How long a connection may take to come about.
@@ -34,16 +35,19 @@ const FIRST_BYTE: Duration = Duration::from_secs(600);
 const CANCEL: Duration = Duration::from_secs(10);
 /// A query younger than this may still be on its way when its end arrives, so that is asked for again.
 const YOUNG: Duration = Duration::from_millis(500);
+/// In which header ClickHouse says that it refuses a query, and why.
+const EXCEPTION_CODE: &str = "x-clickhouse-exception-code";
 /// Bytes that the body of a request may have: statements are shorter, and the guest has no more memory.
 const LONGEST_BODY: usize = 64 << 20;
 
 type SentAnswer = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 /// The way out, shared by all requests.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     own: reqwest::Client,
     for_tokens: Option<ForTokens>,
     allowed: Outbound,
+    watch: Option<Watch>,
 }
 
 /// Clients with nothing of the operator's. A connection to a server that the operator has named serves nobody else.
@@ -53,7 +57,8 @@ struct ForTokens {
 }
 
 impl Outgoing {
-    pub(super) fn new(clients: OutgoingClients, allowed: Outbound) -> reqwest::Result<Self> {
+    /// Sends by these clients what is allowed.
+    pub(crate) fn new(clients: OutgoingClients, allowed: Outbound) -> reqwest::Result<Self> {
         // A redirect would lead past the list of hosts.
         let build = |client: reqwest::ClientBuilder| {
             client.redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT).build()
@@ -65,7 +70,27 @@ impl Outgoing {
             // Reading the system's authorities takes a while, and nobody asks for them.
             None
         };
-        Ok(Self { own: build(own)?, for_tokens, allowed })
+        Ok(Self { own: build(own)?, for_tokens, allowed, watch: None })
+    }
+
+    /// The same, where somebody has to hear of queries that the operator's server refuses.
+    pub(crate) fn watched_by(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Who hears of them.
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
+    }
+
+    /// Only the operator's server is the operator's to mend.
+    fn report(&self, client: &reqwest::Client, headers: &HeaderMap) {
+        let code = headers.get(EXCEPTION_CODE).and_then(|code| code.to_str().ok()?.parse().ok());
+        if let (Some(watch), Some(code)) = (&self.watch, code)
+            && std::ptr::eq(client, &raw const self.own)
+        {
+            watch.notice_code(code);
+        }
     }
 
     /// The client for a URL, if it may be connected to.
@@ -106,20 +131,21 @@ impl Outgoing {
             unsent(&problem)
         })?;
         let between = options.between_bytes_timeout.unwrap_or(FIRST_BYTE);
+        self.report(client, answer.headers());
         let answer: Response<reqwest::Body> = answer.into();
         let answer = answer.map(|body| Received { body, abandoned, between, timer: None }.boxed_unsync());
         Ok((answer, Box::new(async { Ok(()) })))
     }
 }
 
-/// The way out of one request.
+/// The way out of one request, if there is one.
 pub(super) struct Hooks {
-    outgoing: Arc<Outgoing>,
+    outgoing: Option<Arc<Outgoing>>,
     life: Life,
 }
 
 impl Hooks {
-    pub(super) fn new(outgoing: Arc<Outgoing>, life: Life) -> Self {
+    pub(super) fn new(outgoing: Option<Arc<Outgoing>>, life: Life) -> Self {
         Self { outgoing, life }
     }
 }
@@ -135,7 +161,10 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = SentAnswer> + Send> {
-        let (outgoing, life) = (Arc::clone(&self.outgoing), self.life.clone());
+        let Some(outgoing) = self.outgoing.clone() else {
+            return Box::new(std::future::ready(Err(Error::HttpRequestDenied)));
+        };
+        let life = self.life.clone();
         Box::new(async move { outgoing.send(request, options.unwrap_or_default(), life).await })
     }
 }

@@ -19,6 +19,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::engine::Hosted;
+use super::means::Means;
 use super::outgoing::Life;
 use super::store::{State, fresh};
 
@@ -28,7 +29,7 @@ pub type Answer = Response<BoxBody<Bytes, io::Error>>;
 impl Hosted {
     /// Answers a request with a fresh instance. Dropping the future, or the answer before its end, aborts the guest
     /// and what it has asked for.
-    pub async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub async fn handle(&self, request: Request<Incoming>, means: Means) -> Answer {
         let turn = match tokio::time::timeout(self.limits.time, Arc::clone(&self.turns).acquire_owned()).await
         {
             Ok(Ok(turn)) => turn,
@@ -39,7 +40,7 @@ impl Hosted {
         };
         let life = Life::default();
         let (answer, answered) = oneshot::channel();
-        let mut store = fresh(self, life.clone());
+        let mut store = fresh(self, means, life.clone());
         let mut http = store.data_mut().http();
         // Whether the client came over TLS is not known here, and nothing depends on it.
         let prepared = http

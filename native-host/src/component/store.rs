@@ -1,7 +1,6 @@
 //! What one request owns: memory, descriptors, the log, the way out.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
@@ -12,6 +11,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::engine::Hosted;
+use super::means::{Means, Way};
+use super::native_import::{Lender, View};
 use super::outgoing::{Hooks, Life};
 
 /// The data of a store.
@@ -20,17 +21,24 @@ pub(super) struct State {
     http: WasiHttpCtx,
     table: ResourceTable,
     hooks: Hooks,
+    lender: Option<Lender>,
     limits: StoreLimits,
 }
 
 /// Makes the store of one request.
-pub(super) fn fresh(hosted: &Hosted, life: Life) -> Store<State> {
+pub(super) fn fresh(hosted: &Hosted, means: Means, life: Life) -> Store<State> {
+    let Means { environment, way } = means;
+    let (outgoing, lender) = match way {
+        Way::Outgoing(outgoing) => (Some(outgoing), None),
+        Way::Lender(lender) => (None, Some(*lender)),
+    };
     let state = State {
         // No stdin, no stdout, no folders, no sockets; the clocks and the randomness are the system's.
-        wasi: WasiCtx::builder().envs(&hosted.environment).stderr(Log).build(),
+        wasi: WasiCtx::builder().envs(&environment).stderr(Log).build(),
         http: WasiHttpCtx::new(),
         table: ResourceTable::new(),
-        hooks: Hooks::new(Arc::clone(&hosted.outgoing), life),
+        hooks: Hooks::new(outgoing, life),
+        lender,
         limits: StoreLimitsBuilder::new().memory_size(hosted.limits.memory_bytes).memories(1).build(),
     };
     let mut store = Store::new(hosted.pre.engine(), state);
@@ -39,6 +47,13 @@ pub(super) fn fresh(hosted: &Hosted, life: Life) -> Store<State> {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
     store
+}
+
+impl State {
+    /// What `housekey:clickhouse/native` works on.
+    pub(super) fn lending(&mut self) -> View<'_> {
+        View { lender: self.lender.as_mut(), table: &mut self.table }
+    }
 }
 
 impl WasiView for State {

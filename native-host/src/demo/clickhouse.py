@@ -1,11 +1,12 @@
 """Serves a real ClickHouse from the `chdb-core` wheel until its standard input closes.
 
-Started by `clickhouse.rs` as `<venv>/bin/python -I clickhouse.py <folder>`. The folder holds
+Started by `clickhouse.rs` as `<venv>/bin/python -I clickhouse.py <folder> [allow-execute-as]`. The folder holds
 `config.xml` and `users.xml`, receives the data, and is removed at the end if it carries the
 marker file that `clickhouse.rs` puts there.
 
-Nothing on disk is changed: the one switch that is flipped (see `allow_execute_as`) is flipped
-in the memory of this process, and only in the one build whose machine code is known.
+Nothing on disk is changed: the one switch that can be flipped (see `allow_execute_as`) is flipped
+only where it is asked for, in the memory of this process, and only in the one build whose machine
+code is known.
 """
 
 import ctypes
@@ -22,6 +23,7 @@ import threading
 PACKAGE = "chdb-core"
 PACKAGE_VERSION = "26.9.0"
 MARKER = ".housekey-run"
+ALLOW_EXECUTE_AS = "allow-execute-as"
 
 # Where this build decides that EXECUTE AS is disabled: a six-byte conditional jump to the code
 # that throws. The digest covers the jump and the 512 bytes on either side of it, so that a
@@ -161,15 +163,17 @@ def leave(folder, status):
 
 
 def main():
-    if len(sys.argv) != 2:
-        raise Refusal("usage: clickhouse.py <folder with config.xml and users.xml>")
+    switches = sys.argv[2:]
+    if len(sys.argv) < 2 or switches not in ([], [ALLOW_EXECUTE_AS]):
+        raise Refusal(f"usage: clickhouse.py <folder with config.xml and users.xml> [{ALLOW_EXECUTE_AS}]")
     folder = os.path.abspath(sys.argv[1])
     if not os.path.isfile(os.path.join(folder, "config.xml")):
         raise Refusal(f"there is no config.xml in {folder}")
 
     library = find_library()
     engine = load(library)
-    allow_execute_as(library)
+    if switches:
+        allow_execute_as(library)
     os.chdir(folder)
 
     def serve():

@@ -48,6 +48,8 @@ pub struct Options {
     /// Users whom `gateway` may impersonate besides alice and bob: a name or `prefix*`, as in
     /// `GRANT IMPERSONATE ON`.
     pub extra_impersonation: Vec<String>,
+    /// Leaves the process as it was built, in which every login works and `EXECUTE AS` does not.
+    pub without_execute_as: bool,
     /// Statements that admin runs before [`ClickHouse::start`] returns, for example [`demo_data`].
     pub init: Vec<String>,
 }
@@ -153,7 +155,7 @@ impl ClickHouse {
             .timeout(QUERY_TIMEOUT)
             .build()
             .map_err(StartError::Client)?;
-        let process = Process::spawn(&installation.python(), folder.path())?;
+        let process = Process::spawn(&installation.python(), folder.path(), !options.without_execute_as)?;
         let mut clickhouse = Self { http_port, tcp_port, secrets, client, process, folder };
         clickhouse.become_ready().await?;
         Ok(clickhouse)

@@ -10,11 +10,12 @@ use housekey_core::config::Sources;
 use housekey_core::jose::claims::Claims;
 use housekey_core::jose::token::{TokenKeys, seal};
 use housekey_core::time::UnixTime;
-use reqwest::Url;
 use tokio::task::JoinSet;
 
-use super::options::Options;
+use super::upstream::Upstream;
+use crate::component::{Hosted, World};
 use crate::host::now;
+use crate::serve::hosted::InComponent;
 use crate::serve::http::{End, Server};
 use crate::serve::shutdown::{Shutdown, Trigger, channel};
 use crate::{serve, settings};
@@ -25,46 +26,64 @@ pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// What running requests get at the end: nobody waits long for a demo.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The ClickHouse behind Housekey, and the login of its gateway user.
-pub(super) struct Upstream {
-    /// Scheme, host and port.
-    pub(super) url: Url,
-    /// The gateway user.
-    pub(super) username: String,
-    /// That user's password.
-    pub(super) password: String,
+/// How long a query may take.
+const QUERY_SECONDS: u64 = 60;
+
+/// A WebAssembly component that Housekey serves through.
+pub(super) struct Component {
+    path: String,
+    hosted: Hosted,
+}
+
+impl Component {
+    /// Loads it.
+    pub(super) fn load(path: &str) -> anyhow::Result<Self> {
+        Ok(Self { path: path.to_owned(), hosted: serve::hosted::load(path, QUERY_SECONDS)? })
+    }
+
+    /// Which build it is.
+    pub(super) fn world(&self) -> World {
+        self.hosted.world()
+    }
 }
 
 /// A Housekey that serves. Dropped, it stops at once.
 pub(super) struct House {
     address: SocketAddr,
     keys: TokenKeys,
-    component: Option<String>,
+    description: String,
     trigger: Trigger,
     running: JoinSet<End>,
 }
 
 impl House {
     /// Starts to serve on loopback, with secrets that exist in this process only.
-    pub(super) fn open(door: Server, upstream: &Upstream, options: &Options) -> anyhow::Result<Self> {
-        let sources = sources(upstream, options);
+    pub(super) fn open(
+        door: Server,
+        upstream: &Upstream,
+        component: Option<Component>,
+    ) -> anyhow::Result<Self> {
+        let sources = sources(upstream);
         let config = settings::load(&sources)?.config;
         let jwe = &config.server.jwe;
         let keys = TokenKeys::new(&jwe.jwe_secret_key, &jwe.jwt_secret_key)?;
         let address = door.local_addr();
         let (trigger, shutdown) = channel();
         let mut running = JoinSet::new();
-        match &options.component {
+        let version = env!("CARGO_PKG_VERSION");
+        let description = match component {
             None => {
                 let native = Arc::new(serve::native(config)?);
                 running.spawn(async move { door.run(native, GRACE, &shutdown).await });
+                format!("{version}, native")
             }
-            Some(path) => {
-                let hosted = serve::hosted::Gated::new(serve::hosted::load(&config, path)?, &config);
-                running.spawn(async move { door.run(Arc::new(hosted), GRACE, &shutdown).await });
+            Some(Component { path, hosted }) => {
+                let component = Arc::new(InComponent::new(hosted, config)?);
+                running.spawn(async move { door.run(component, GRACE, &shutdown).await });
+                format!("{version}, in the component {path}")
             }
-        }
-        Ok(Self { address, keys, component: options.component.clone(), trigger, running })
+        };
+        Ok(Self { address, keys, description, trigger, running })
     }
 
     /// The MCP endpoint.
@@ -73,12 +92,8 @@ impl House {
     }
 
     /// Which Housekey this is.
-    pub(super) fn description(&self) -> String {
-        let version = env!("CARGO_PKG_VERSION");
-        match &self.component {
-            None => format!("{version}, native"),
-            Some(path) => format!("{version}, in the component {path}"),
-        }
+    pub(super) fn description(&self) -> &str {
+        &self.description
     }
 
     /// A token for a person, signed and encrypted with the secrets of this run.
@@ -113,29 +128,18 @@ pub(super) async fn bind(port: u16) -> anyhow::Result<Server> {
 }
 
 /// The settings, as an operator would give them in the environment; the reader's own environment plays no part.
-fn sources(upstream: &Upstream, options: &Options) -> Sources {
-    let url = &upstream.url;
-    let tls = url.scheme() == "https";
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    // `Url` drops a port that is its scheme's own.
-    let port = url.port_or_known_default().unwrap_or(8123);
+fn sources(upstream: &Upstream) -> Sources {
     let secret = || format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
     let environment = [
-        ("CLICKHOUSE_HOST", host.to_owned()),
-        ("CLICKHOUSE_PORT", port.to_string()),
-        ("CLICKHOUSE_TLS", tls.to_string()),
-        ("CLICKHOUSE_USERNAME", upstream.username.clone()),
-        ("CLICKHOUSE_PASSWORD", upstream.password.clone()),
-        ("CLICKHOUSE_IMPERSONATION", "execute_as".to_owned()),
-        ("CLICKHOUSE_MAX_EXECUTION_TIME", "60".to_owned()),
+        ("CLICKHOUSE_MAX_EXECUTION_TIME", QUERY_SECONDS.to_string()),
         ("MCP_TRANSPORT", "http".to_owned()),
         ("MCP_ADDRESS", Ipv4Addr::LOCALHOST.to_string()),
-        ("MCP_PORT", options.port.to_string()),
         ("MCP_ALLOW_JWE_AUTH", "true".to_owned()),
         ("MCP_JWE_SECRET_KEY", secret()),
         ("MCP_JWT_SECRET_KEY", secret()),
         ("LOG_LEVEL", "warn".to_owned()),
     ];
-    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let environment = environment.into_iter().chain(upstream.settings());
+    let environment = environment.map(|(name, value)| (name.to_owned(), value)).collect();
     Sources { document: None, environment, flags: Vec::new() }
 }

@@ -11,7 +11,7 @@ use super::reader::{ReadError, Reader};
 pub(super) fn explain(display: &Display, server: &NamedServer) {
     display
         .heading("What your ClickHouse needs (25.11 or later); an administrator runs, where it is missing");
-    display.code(&requirements(&server.upstream.username, &server.people));
+    display.code(&requirements(&server.gateway.username, &server.people));
     display.prose(
         "From 25.11 to 26.2 the server's configuration also needs access_control_improvements / \
          allow_impersonate_user = 1. The gateway's profile must not be read-only: that forbids EXECUTE AS.",
@@ -45,7 +45,7 @@ pub(super) async fn check(
     gateway: &Reader,
 ) -> anyhow::Result<String> {
     display.heading("What is there");
-    let who = format!("login as {}", server.upstream.username);
+    let who = format!("login as {}", server.gateway.username);
     let width = server.people.iter().map(|person| person.chars().count() + 10).max().unwrap_or_default();
     let width = width.max(who.chars().count());
     let version = match gateway.rows("SELECT version()").await {
@@ -54,7 +54,7 @@ pub(super) async fn check(
         }
         Err(error) => {
             display.refusal(&who, width, &login_problem(&error));
-            anyhow::bail!("Housekey cannot log in to {}", server.upstream.url);
+            anyhow::bail!("Housekey cannot log in to {}", server.gateway.url);
         }
     };
     display.facts(&[(&format!("{who:width$}"), "ok", &format!("version {version}"))]);
@@ -66,14 +66,14 @@ pub(super) async fn check(
             Ok(_) => display.facts(&[(&format!("{who:width$}"), "ok", "")]),
             Err(error) => {
                 missing += 1;
-                display.refusal(&who, width, &person_problem(&error, person, &server.upstream.username));
+                display.refusal(&who, width, &person_problem(&error, person, &server.gateway.username));
             }
         }
     }
     if missing > 0 {
         anyhow::bail!(
             "the ClickHouse at {} lacks what is said above; nothing was changed there",
-            server.upstream.url
+            server.gateway.url
         );
     }
     Ok(version)

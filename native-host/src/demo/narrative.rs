@@ -1,22 +1,11 @@
-//! The story: the same questions by different people, and what ClickHouse wrote down about them.
-
-use std::time::Duration;
-
-use housekey_core::sql::quote_literal;
-use serde_json::Value;
-use tokio::time::sleep;
+//! The story: the same questions by different people.
 
 use super::client::{Called, Client, REVISION, Rows};
 use super::display::Display;
 use super::house::House;
-use super::reader::{ReadError, Reader};
-
-/// The log of a server is written every 7.5 seconds unless somebody asks for it.
-const LOG_INTERVAL: Duration = Duration::from_millis(250);
-const LOG_TRIES: u32 = 60;
-
-/// Characters of a statement that the log's table shows.
-const LOG_TEXT: usize = 56;
+use super::query_log::QueryLog;
+use super::reader::Reader;
+use super::upstream::Way;
 
 /// Everything that the story is told with.
 pub(super) struct Story<'a> {
@@ -26,6 +15,8 @@ pub(super) struct Story<'a> {
     pub(super) house: &'a House,
     /// Who asks.
     pub(super) people: Vec<String>,
+    /// How Housekey is them.
+    pub(super) way: Way,
     /// Reads the query log.
     pub(super) reader: &'a Reader,
 }
@@ -45,6 +36,10 @@ impl Story<'_> {
         visit.introduction().await?;
         self.display.heading("1. Who am I?");
         visit.everybody("SELECT currentUser() AS me, authenticatedUser() AS logged_in_as").await?;
+        match self.way {
+            Way::Interserver => self.display.prose("Nobody logged in: Housekey vouched for each of them."),
+            Way::ExecuteAs => {}
+        }
 
         self.display.heading("2. The same question, from each of them");
         let asked = visit
@@ -94,57 +89,10 @@ impl Story<'_> {
         Ok(Visit { display: self.display, client: Client::new(self.house.url())?, people, width })
     }
 
-    /// What the server wrote down about these requests, told apart from all others by `log_comment`.
+    /// `flush` has the log written at once, which is for a server of our own only.
     async fn log(&self, number: &str, requests: &[String], flush: bool) -> anyhow::Result<()> {
         self.display.heading(&format!("{number}. Who was it? system.query_log knows"));
-        let ids: Vec<String> = requests.iter().map(|id| quote_literal(id)).collect();
-        let sql = format!(
-            "SELECT user, authenticated_user, toString(is_internal), query FROM system.query_log \
-             WHERE type = 'QueryFinish' AND event_date >= today() - 1 \
-             AND JSONExtractString(log_comment, 'request') IN ({}) \
-             ORDER BY JSONExtractString(log_comment, 'request'), is_internal",
-            ids.join(", ")
-        );
-        if !flush {
-            self.display.prose("Waiting until your server has written it …");
-        }
-        let rows = match self.logged(&sql, requests.len() * 2, flush).await {
-            Ok(rows) => rows,
-            Err(error @ ReadError::Exception { .. }) => {
-                self.display
-                    .prose(&format!("The gateway user may not read it ({error}). Somebody who may can run:"));
-                self.display.code(&sql);
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if rows.is_empty() {
-            self.display.prose("Nothing there yet. Later, this shows it:");
-            self.display.code(&sql);
-            return Ok(());
-        }
-        let rows: Vec<Vec<Value>> = rows.into_iter().map(shortened).collect();
-        self.display.table(&["user", "authenticated_user", "is_internal", "query"], &rows);
-        self.display.prose(
-            "Two rows for each question: the gateway's, and the person's with is_internal = 1. The same log_comment \
-             stands in both and joins them.",
-        );
-        Ok(())
-    }
-
-    async fn logged(&self, sql: &str, wanted: usize, flush: bool) -> Result<Vec<Vec<Value>>, ReadError> {
-        let mut rows = Vec::new();
-        for _ in 0..LOG_TRIES {
-            if flush {
-                self.reader.rows("SYSTEM FLUSH LOGS").await?;
-            }
-            rows = self.reader.rows(sql).await?;
-            if rows.len() >= wanted {
-                break;
-            }
-            sleep(LOG_INTERVAL).await;
-        }
-        Ok(rows)
+        QueryLog { reader: self.reader, way: self.way, flush }.show(self.display, requests).await
     }
 }
 
@@ -212,32 +160,5 @@ impl Visit<'_> {
         let text = format!("HTTP {}, WWW-Authenticate: {}", refused.status, refused.challenge);
         self.display.refusal("nobody", self.width, &text);
         Ok(())
-    }
-}
-
-/// A row of the log, its statement on one line and cut to fit.
-fn shortened(mut row: Vec<Value>) -> Vec<Value> {
-    if let Some(Value::String(query)) = row.last_mut() {
-        let line = query.split_whitespace().collect::<Vec<_>>().join(" ");
-        let cut: String = line.chars().take(LOG_TEXT).collect();
-        *query = if cut.len() < line.len() { format!("{cut}…") } else { line };
-    }
-    row
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn statements_fit_on_a_line() {
-        assert_eq!(
-            shortened(vec![json!("gateway"), json!("SELECT\n  1")]),
-            [json!("gateway"), json!("SELECT 1")]
-        );
-        let long = shortened(vec![json!("x".repeat(LOG_TEXT + 1))]);
-        assert_eq!(long, [json!(format!("{}…", "x".repeat(LOG_TEXT)))]);
     }
 }

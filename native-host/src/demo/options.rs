@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, value_parser};
 use reqwest::Url;
 
-use super::house::Upstream;
+use super::upstream::Gateway;
 
 /// What the demo is asked to do.
 pub(super) struct Options {
@@ -16,6 +16,8 @@ pub(super) struct Options {
     pub(super) port: u16,
     /// Ends after the tour.
     pub(super) once: bool,
+    /// Shows EXECUTE AS where the interserver secret would be shown.
+    pub(super) execute_as: bool,
     /// Serves through this WebAssembly component.
     pub(super) component: Option<String>,
 }
@@ -23,7 +25,7 @@ pub(super) struct Options {
 /// A ClickHouse that is there already.
 pub(super) struct NamedServer {
     /// Where it is, and the gateway's login.
-    pub(super) upstream: Upstream,
+    pub(super) gateway: Gateway,
     /// Whom to ask as.
     pub(super) people: Vec<String>,
 }
@@ -33,7 +35,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Options, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let server = matches.get_one::<Url>("clickhouse-url").map(|url| NamedServer {
-        upstream: Upstream {
+        gateway: Gateway {
             url: url.clone(),
             username: text("gateway-user").unwrap_or_default(),
             // A flag can be read by everybody on this computer, a variable cannot.
@@ -50,6 +52,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Options, clap::Error> {
         server,
         port: matches.get_one("port").copied().unwrap_or_default(),
         once: matches.get_flag("once"),
+        execute_as: matches.get_flag("execute-as"),
         component: text("component"),
     })
 }
@@ -61,8 +64,9 @@ fn command() -> Command {
         .about("Shows Housekey with a ClickHouse of its own, on this computer only")
         .after_help(
             "Without --clickhouse-url an embedded ClickHouse is installed into a private folder (HOUSEKEY_CACHE, \
-             else ~/.cache/housekey) and runs with an empty data folder on 127.0.0.1. With it, your server is used \
-             and only read; the demo first prints the users and grants that it needs there.",
+             else ~/.cache/housekey) and runs with an empty data folder on 127.0.0.1; Housekey knows its interserver \
+             secret and names the person with each query. With --clickhouse-url your server is used and only read, \
+             by EXECUTE AS; the demo first prints the users and grants that it needs there.",
         )
         .arg(
             Arg::new("clickhouse-url")
@@ -105,7 +109,13 @@ fn command() -> Command {
             Arg::new("component")
                 .long("component")
                 .value_name("FILE")
-                .help("Serves through this WebAssembly component instead of the native code"),
+                .help("Serves through this WebAssembly component; housekey_edge.wasm speaks HTTP only, so by EXECUTE AS"),
+        )
+        .arg(
+            Arg::new("execute-as")
+                .long("execute-as")
+                .help("Shows EXECUTE AS, with a gateway login, instead of the interserver secret")
+                .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new("once")
@@ -146,7 +156,7 @@ mod tests {
     #[test]
     fn nothing_given_means_the_own_server() {
         let options = parsed("").unwrap();
-        assert!(options.server.is_none() && options.port == 0 && !options.once);
+        assert!(options.server.is_none() && options.port == 0 && !options.once && !options.execute_as);
     }
 
     #[test]
@@ -154,8 +164,8 @@ mod tests {
         let line =
             "--clickhouse-url https://ch.example:8443 --gateway-user gw --gateway-password -x --as a --as b";
         let server = parsed(line).unwrap().server.unwrap();
-        assert_eq!(server.upstream.url.as_str(), "https://ch.example:8443/");
-        assert_eq!((server.upstream.username.as_str(), server.upstream.password.as_str()), ("gw", "-x"));
+        assert_eq!(server.gateway.url.as_str(), "https://ch.example:8443/");
+        assert_eq!((server.gateway.username.as_str(), server.gateway.password.as_str()), ("gw", "-x"));
         assert_eq!(server.people, ["a", "b"]);
     }
 

@@ -32,21 +32,31 @@ impl App for Native {
             Admission::Read(admitted) => admitted,
         };
         record.subject = admitted.subject().map(str::to_owned);
-        let body = match read(body, &admitted).await {
-            Ok(body) => body,
-            Err(refusal) => return record.close(whole(refusal)),
-        };
-        let stream_head = admitted.stream_head();
-        match self.step(|env| begin(env, Inbound::Http(admitted, body))) {
-            Step::Done(reply) => record.close(whole(http_reply(reply))),
-            step @ (Step::Fetch(..) | Step::Query(..) | Step::Ask(..) | Step::Wait(..)) => {
-                answer(self.clone(), step, stream_head, record).await
-            }
-        }
+        respond(self, admitted, body, record).await
     }
 
     async fn finished(&self) {
         self.background().finished().await;
+    }
+}
+
+/// Answers what was admitted.
+pub(super) async fn respond(
+    native: &Native,
+    admitted: Admitted,
+    body: Incoming,
+    record: Record,
+) -> Response<Body> {
+    let body = match read(body, &admitted).await {
+        Ok(body) => body,
+        Err(refusal) => return record.close(whole(refusal)),
+    };
+    let stream_head = admitted.stream_head();
+    match native.step(|env| begin(env, Inbound::Http(admitted, body))) {
+        Step::Done(reply) => record.close(whole(http_reply(reply))),
+        step @ (Step::Fetch(..) | Step::Query(..) | Step::Ask(..) | Step::Wait(..)) => {
+            answer(native.clone(), step, stream_head, record).await
+        }
     }
 }
 
@@ -121,7 +131,7 @@ pub(super) fn whole(answer: Response<Bytes>) -> Response<Body> {
 pub(super) struct Record {
     method: Method,
     route: Option<Route>,
-    subject: Option<String>,
+    pub(super) subject: Option<String>,
     begun: Instant,
     closed: bool,
 }

@@ -3,6 +3,9 @@
 mod answer;
 pub(crate) mod hosted;
 pub mod http;
+mod lending;
+#[cfg(test)]
+mod lending_tests;
 pub mod shutdown;
 pub mod stdio;
 mod stream;
@@ -22,6 +25,7 @@ use tracing::{info, warn};
 
 use crate::host::Native;
 use crate::logging;
+use hosted::InComponent;
 use http::{End, Server};
 use shutdown::Shutdown;
 
@@ -61,6 +65,7 @@ pub async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
         }
         Transport::Stdio => {
             let native = native(config)?;
+            native.watch().begin();
             stdio::run(&native, tokio::io::stdin(), tokio::io::stdout(), &shutdown).await?;
         }
     }
@@ -80,15 +85,15 @@ async fn over_http(config: Config, shutdown: Shutdown) -> anyhow::Result<End> {
     let end = match config.server.component.clone() {
         None => {
             let (place, grace) = place(&config);
-            let native = native(config)?;
-            bind(place).await?.run(Arc::new(native), grace, &shutdown).await
+            let (native, server) = (native(config)?, bind(place).await?);
+            native.watch().begin();
+            server.run(Arc::new(native), grace, &shutdown).await
         }
         Some(path) => {
-            let hosted = hosted::load(&config, &path)?;
-            info!(imports = ?hosted.imports(), "requests are handled in the component {path}");
             let (place, grace) = place(&config);
-            let gated = hosted::Gated::new(hosted, &config);
-            bind(place).await?.run(Arc::new(gated), grace, &shutdown).await
+            let (component, server) = (InComponent::load(config, &path)?, bind(place).await?);
+            component.begin_watch();
+            server.run(Arc::new(component), grace, &shutdown).await
         }
     };
     info!("stopped");

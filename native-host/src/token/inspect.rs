@@ -123,11 +123,11 @@ fn runs_as(access: &Access) -> Value {
         "endpoint": access.endpoint.to_string(),
         "user": match &access.credential {
             Credential::Password { username, password: _ } => Some(username),
-            Credential::Bearer(_) => None,
+            Credential::Bearer(_) | Credential::Cluster { .. } => None,
         },
         "impersonated": match &access.run_as {
             RunAs::Login => None,
-            RunAs::ExecuteAs(user) => Some(user.as_str()),
+            RunAs::ExecuteAs(user) | RunAs::Interserver(user) => Some(user.as_str()),
         },
         "database": access.database,
         "read_only": access.read_only,

@@ -102,7 +102,7 @@ fn a_token_that_would_be_refused_is_warned_about() {
     for (environment, line, wanted) in [
         (&[][..], "--host h".to_owned(), Some("username and password")),
         (&[], "--protocol http".to_owned(), Some("username and password")),
-        (&[], format!("--protocol tcp {login}"), Some("`protocol`")),
+        (&[], format!("--protocol tcp {login}"), None),
         (&[], format!("--host db.example.com {login}"), None),
         (&[list], format!("--host db.example.com {login}"), Some("server.jwe.allowed_hosts")),
         (&[list], format!("{tls} {login}"), None),

@@ -133,7 +133,7 @@ mod tests {
             extra_users: "<carol/>".to_owned(),
             extra_profiles: "<strict/>".to_owned(),
             extra_impersonation: vec!["carol".to_owned(), "team_*".to_owned()],
-            init: Vec::new(),
+            ..Options::default()
         };
         write_files(folder.path(), 1, 2, &secrets, &options).unwrap();
         for name in ["config.xml", "users.xml"] {

@@ -12,6 +12,9 @@ use super::StartError;
 /// What `clickhouse.py` puts before lines that are meant for the person at the terminal.
 const ANNOUNCEMENT: &str = "housekey clickhouse: ";
 
+/// Tells `clickhouse.py` to switch on EXECUTE AS.
+const ALLOW_EXECUTE_AS: &str = "allow-execute-as";
+
 /// Lines of the child's standard error that are kept for an error message.
 const STDERR_LINES: usize = 20;
 
@@ -24,12 +27,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn spawn(python: &Path, folder: &Path) -> Result<Self, StartError> {
+    pub(super) fn spawn(python: &Path, folder: &Path, execute_as: bool) -> Result<Self, StartError> {
         let mut command = Command::new(python);
         command
             .arg("-I")
             .arg(folder.join("clickhouse.py"))
             .arg(folder)
+            .args(execute_as.then_some(ALLOW_EXECUTE_AS))
             .current_dir(folder)
             // The child ends when this pipe closes, which the kernel does even for a killed parent.
             .stdin(Stdio::piped())

@@ -1,0 +1,180 @@
+//! An answer that is lent: the events of the host's own query, in batches, and never more than the caller may have.
+
+use futures_util::FutureExt as _;
+use housekey_core::clickhouse::{Column, Exception, QueryEvent};
+use housekey_core::exchange::{Asked, Bound, Bounded};
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::p2::Pollable;
+
+use super::bindings::housekey::clickhouse::native::{self, Event};
+use crate::drive::RunningQuery;
+use crate::host::Native;
+
+/// Bytes of rows after which a batch is full.
+const BATCH_BYTES: usize = 64 << 10;
+/// Events other than rows that a batch may have.
+const BATCH_EVENTS: usize = 64;
+/// How often one query may begin anew because a profile refuses a setting. Each time at least one is left out.
+const MOST_ATTEMPTS: u32 = 12;
+
+/// A query under way for a guest. Dropping it cancels the query; [`LentAnswer::end`] lets it end by itself if it will.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct LentAnswer {
+    native: Native,
+    bound: Bound,
+    asked: Asked,
+    bounded: Bounded,
+    running: RunningQuery,
+    attempts: u32,
+    /// An event that has come and was not taken yet.
+    waiting: Option<QueryEvent>,
+    rows: u64,
+    bytes: u64,
+    over: bool,
+}
+
+impl LentAnswer {
+    /// Begins a planned query.
+    pub(super) fn begin(native: Native, bound: Bound, asked: Asked, bounded: Bounded) -> Self {
+        let running = RunningQuery::begin(&native, &bounded.request, bounded.cancellation());
+        Self {
+            native,
+            bound,
+            asked,
+            bounded,
+            running,
+            attempts: 1,
+            waiting: None,
+            rows: 0,
+            bytes: 0,
+            over: false,
+        }
+    }
+
+    /// What has come.
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        let mut batch = Batch::default();
+        while !self.over && !batch.is_full() {
+            // A future that is dropped here loses nothing: what it waited for, the next one waits for again.
+            let event = self.waiting.take().or_else(|| self.next().now_or_never());
+            let Some(event) = event else { break };
+            self.hand(event, &mut batch);
+        }
+        batch.done()
+    }
+
+    /// Nothing more is wanted.
+    pub(super) fn end(mut self) {
+        self.running.end();
+    }
+
+    /// The next event, after what a profile refuses was left out.
+    async fn next(&mut self) -> QueryEvent {
+        loop {
+            let event = self.running.next().await;
+            let QueryEvent::Exception(exception) = &event else { return event };
+            let Some(bounded) = self.anew(exception) else { return event };
+            self.running.forget();
+            self.running = RunningQuery::begin(&self.native, &bounded.request, bounded.cancellation());
+            self.bounded = bounded;
+            self.attempts += 1;
+        }
+    }
+
+    /// The same query without a setting that the server refused, if that is what the exception says.
+    fn anew(&self, exception: &Exception) -> Option<Bounded> {
+        if self.attempts >= MOST_ATTEMPTS || !self.native.step(|env| self.bounded.learn(env, exception)) {
+            return None;
+        }
+        self.native.step(|env| self.bound.plan(env, &self.asked)).ok()
+    }
+
+    fn hand(&mut self, event: QueryEvent, batch: &mut Batch) {
+        self.native.watch().notice(&self.bounded.request, &event);
+        match self.bounded.told(event) {
+            QueryEvent::Row(row) => {
+                let comma = u64::from(self.rows > 0);
+                self.rows += 1;
+                self.bytes += comma + u64::try_from(row.0.len()).unwrap_or(u64::MAX);
+                batch.row(&row.0);
+                // A guest that keeps to its limits has seen by now that there is more; another one gets no more.
+                let limits = &self.bounded.limits;
+                let enough = limits.rows.is_some_and(|most| self.rows > most)
+                    || limits.bytes.is_some_and(|most| self.bytes > most);
+                if enough {
+                    batch.event(Event::End);
+                    self.over = true;
+                    self.running.end();
+                }
+            }
+            QueryEvent::Header(columns) => {
+                let column = |Column { name, type_name }| native::Column { name, type_name };
+                batch.event(Event::Header(columns.into_iter().map(column).collect()));
+            }
+            QueryEvent::Progress { read_rows, read_bytes, total_rows } => {
+                batch.event(Event::Progress(native::Progress { read_rows, read_bytes, total_rows }));
+            }
+            QueryEvent::Exception(Exception { code, name, message, before_execution: _ }) => {
+                self.running.forget();
+                self.last(Event::Exception(native::Exception { code, name, message }), batch);
+            }
+            QueryEvent::End => {
+                self.running.forget();
+                self.last(Event::End, batch);
+            }
+            // These leave open whether the server is still at work.
+            QueryEvent::RowTooLong => self.last(Event::RowTooLong, batch),
+            QueryEvent::Broken(reason) => self.last(Event::Broken(reason), batch),
+        }
+    }
+
+    fn last(&mut self, event: Event, batch: &mut Batch) {
+        batch.event(event);
+        self.over = true;
+    }
+}
+
+#[async_trait]
+impl Pollable for LentAnswer {
+    async fn ready(&mut self) {
+        if !self.over && self.waiting.is_none() {
+            self.waiting = Some(self.next().await);
+        }
+    }
+}
+
+/// Events on their way over the border.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    lines: String,
+    bytes: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.events.len() >= BATCH_EVENTS
+    }
+
+    fn row(&mut self, row: &str) {
+        self.lines.push_str(row);
+        self.lines.push('\n');
+        self.bytes += row.len() + 1;
+    }
+
+    fn event(&mut self, event: Event) {
+        self.close();
+        self.events.push(event);
+    }
+
+    fn close(&mut self) {
+        if !self.lines.is_empty() {
+            self.events.push(Event::Rows(std::mem::take(&mut self.lines)));
+        }
+    }
+
+    fn done(mut self) -> Vec<Event> {
+        self.close();
+        self.events
+    }
+}
