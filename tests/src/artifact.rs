@@ -28,6 +28,21 @@ pub fn spin_component() -> Result<PathBuf> {
     existing("HOUSEKEY_SPIN_COMPONENT", Some(path), "tests/setup/build-component spin")
 }
 
+/// The component for Housekey's own host: `HOUSEKEY_HOSTED_COMPONENT`, else where `tests/setup/build-component hosted`
+/// leaves it.
+pub fn hosted_component() -> Result<PathBuf> {
+    let built = workspace().join("target/wasm-hosted/housekey_hosted.wasm");
+    let path = named("HOUSEKEY_HOSTED_COMPONENT").unwrap_or(built);
+    existing("HOUSEKEY_HOSTED_COMPONENT", Some(path), "tests/setup/build-component hosted")
+}
+
+/// A component that attacks its host: `HOUSEKEY_HOSTILE_GUEST`, else where `tests/setup/build-hostile-guest` leaves it.
+pub fn hostile_guest() -> Result<PathBuf> {
+    let built = workspace().join("target/wasm-hostile/hostile_guest.wasm");
+    let path = named("HOUSEKEY_HOSTILE_GUEST").unwrap_or(built);
+    existing("HOUSEKEY_HOSTILE_GUEST", Some(path), "tests/setup/build-hostile-guest")
+}
+
 /// A stock wasmtime: `HOUSEKEY_WASMTIME`, else the one that `tests/setup/wasmtime` installs.
 pub fn wasmtime() -> Result<PathBuf> {
     let path = named("HOUSEKEY_WASMTIME").or_else(|| cached("wasmtime-48.0.8/bin/wasmtime"));

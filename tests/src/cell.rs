@@ -40,9 +40,11 @@ impl Cell {
     /// A client of a host with these settings.
     pub async fn client(&self, settings: &Settings, token: Option<&str>) -> Result<Client> {
         Ok(match self.host {
-            Host::NativeHttp | Host::HostedComponent | Host::StockWasmtime => {
-                Client::Http(HttpClient::new(self.server(settings).await?, token)?)
-            }
+            Host::NativeHttp
+            | Host::NativeTcp
+            | Host::HostedComponent
+            | Host::LentComponent
+            | Host::StockWasmtime => Client::Http(HttpClient::new(self.server(settings).await?, token)?),
             Host::Stdio => {
                 let settings = match token {
                     Some(token) => settings.clone().with("MCP_TOKEN", token),
@@ -69,6 +71,25 @@ impl Cell {
             bail!("{} does not speak HTTP", self.host);
         }
         HttpClient::new(self.server(settings).await?, token)
+    }
+
+    /// The port of the world's ClickHouse that this host speaks to.
+    pub fn clickhouse_port(&self) -> u16 {
+        let clickhouse = self.world.clickhouse();
+        match self.host {
+            Host::NativeTcp | Host::LentComponent => clickhouse.tcp_port(),
+            Host::NativeHttp | Host::Stdio | Host::HostedComponent | Host::StockWasmtime => {
+                clickhouse.http_port()
+            }
+        }
+    }
+
+    /// The protocol in which it is spoken to, as tokens name it.
+    pub fn protocol(&self) -> &'static str {
+        match self.host {
+            Host::NativeTcp | Host::LentComponent => "tcp",
+            Host::NativeHttp | Host::Stdio | Host::HostedComponent | Host::StockWasmtime => "http",
+        }
     }
 
     /// A token for this person, from the world's operator.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -13,7 +14,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
 use crate::client::plain_http;
-use crate::settings::Settings;
+use crate::settings::{HTTP_PORT, Settings, TCP_PORT};
 use crate::stderr::Stderr;
 use crate::{artifact, poll};
 
@@ -29,24 +30,37 @@ const PORTS: u16 = 16_000;
 pub enum Host {
     /// `housekey --transport http`.
     NativeHttp,
+    /// The same, with ClickHouse spoken to over its native protocol.
+    NativeTcp,
     /// `housekey --transport stdio`.
     Stdio,
     /// `housekey --component housekey_edge.wasm`.
     HostedComponent,
+    /// `housekey --component housekey_hosted.wasm`, with ClickHouse spoken to over its native protocol.
+    LentComponent,
     /// `wasmtime serve housekey_edge.wasm`, as wasmtime comes.
     StockWasmtime,
 }
 
 impl Host {
     /// Every host.
-    pub const ALL: [Self; 4] = [Self::NativeHttp, Self::Stdio, Self::HostedComponent, Self::StockWasmtime];
+    pub const ALL: [Self; 6] = [
+        Self::NativeHttp,
+        Self::NativeTcp,
+        Self::Stdio,
+        Self::HostedComponent,
+        Self::LentComponent,
+        Self::StockWasmtime,
+    ];
 
     /// The name in the names of tests and in `HOUSEKEY_TEST_HOSTS`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NativeHttp => "native",
+            Self::NativeTcp => "tcp",
             Self::Stdio => "stdio",
             Self::HostedComponent => "component",
+            Self::LentComponent => "hosted",
             Self::StockWasmtime => "wasmtime",
         }
     }
@@ -54,8 +68,21 @@ impl Host {
     /// Whether it speaks HTTP.
     pub const fn speaks_http(self) -> bool {
         match self {
-            Self::NativeHttp | Self::HostedComponent | Self::StockWasmtime => true,
+            Self::NativeHttp
+            | Self::NativeTcp
+            | Self::HostedComponent
+            | Self::LentComponent
+            | Self::StockWasmtime => true,
             Self::Stdio => false,
+        }
+    }
+
+    /// The component that it hosts, if it hosts one.
+    fn component(self) -> Result<Option<PathBuf>> {
+        match self {
+            Self::NativeHttp | Self::NativeTcp | Self::Stdio => Ok(None),
+            Self::HostedComponent | Self::StockWasmtime => artifact::component().map(Some),
+            Self::LentComponent => artifact::hosted_component().map(Some),
         }
     }
 
@@ -63,31 +90,33 @@ impl Host {
     pub fn command(self, settings: &Settings, port: u16) -> Result<Command> {
         let port = port.to_string();
         let mut command = match self {
-            Self::NativeHttp | Self::Stdio | Self::HostedComponent => Command::new(artifact::housekey()?),
+            Self::NativeHttp
+            | Self::NativeTcp
+            | Self::Stdio
+            | Self::HostedComponent
+            | Self::LentComponent => Command::new(artifact::housekey()?),
             Self::StockWasmtime => Command::new(artifact::wasmtime()?),
         };
         // Nothing of the environment that the tests run in is a setting of the host.
         command.env_clear();
         command.envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"));
         command.envs(settings.iter());
+        if matches!(self, Self::NativeTcp | Self::LentComponent) {
+            command.env("CLICKHOUSE_PROTOCOL", settings.find("CLICKHOUSE_PROTOCOL").unwrap_or("tcp"));
+            // Where the settings name the world's ClickHouse, it is the same one at its other port.
+            if settings.find("CLICKHOUSE_PORT") == settings.find(HTTP_PORT) {
+                command.envs(settings.find(TCP_PORT).map(|port| ("CLICKHOUSE_PORT", port)));
+            }
+        }
         match self {
             Self::Stdio => {
                 command.args(["--transport", "stdio"]);
             }
-            Self::NativeHttp => {
+            Self::NativeHttp | Self::NativeTcp | Self::HostedComponent | Self::LentComponent => {
                 command.args(["--transport", "http", "--address", "127.0.0.1", "--port", &port]);
-            }
-            Self::HostedComponent => {
-                command.args([
-                    "--transport",
-                    "http",
-                    "--address",
-                    "127.0.0.1",
-                    "--port",
-                    &port,
-                    "--component",
-                ]);
-                command.arg(artifact::component()?);
+                if let Some(component) = self.component()? {
+                    command.arg("--component").arg(component);
+                }
             }
             Self::StockWasmtime => {
                 command.args(["serve", "-S", "cli", "--addr", &format!("127.0.0.1:{port}")]);

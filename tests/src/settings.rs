@@ -6,6 +6,11 @@ use anyhow::Result;
 
 use crate::world::World;
 
+/// Names of no setting, under which hosts of the tests find the world's ports.
+pub const HTTP_PORT: &str = "TESTS_HTTP_PORT";
+/// See [`HTTP_PORT`].
+pub const TCP_PORT: &str = "TESTS_TCP_PORT";
+
 /// Environment variables with their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Settings(BTreeMap<String, String>);
@@ -24,6 +29,8 @@ impl Settings {
         Ok(Self::default()
             .with("CLICKHOUSE_HOST", "127.0.0.1")
             .with("CLICKHOUSE_PORT", world.clickhouse().http_port().to_string())
+            .with(HTTP_PORT, world.clickhouse().http_port().to_string())
+            .with(TCP_PORT, world.clickhouse().tcp_port().to_string())
             .with("CLICKHOUSE_USERNAME", name)
             .with("CLICKHOUSE_PASSWORD", world.password(name)?)
             .with("LOG_LEVEL", "debug"))
@@ -51,6 +58,11 @@ impl Settings {
     pub fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
         self
+    }
+
+    /// The value of one.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// All of them.

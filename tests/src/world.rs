@@ -121,6 +121,7 @@ impl World {
             extra_profiles: PROFILES.to_owned(),
             extra_impersonation: impersonated.chain(ABSENT.iter().map(|name| (*name).to_owned())).collect(),
             init,
+            ..Options::default()
         };
         let clickhouse = ClickHouse::start(&installation, options).await?;
         for (name, password) in [
@@ -131,6 +132,7 @@ impl World {
         ] {
             passwords.insert(name, secrets::remember(name, password));
         }
+        secrets::remember("the cluster's secret", clickhouse.cluster_secret());
         Ok(Self { clickhouse, passwords, mint: Mint::new() })
     }
 

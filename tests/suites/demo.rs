@@ -17,36 +17,94 @@ const LONGEST: Duration = Duration::from_secs(170);
 fn demo(arguments: &[&str]) -> Result<Child> {
     let mut command = Command::new(artifact::housekey()?);
     command.arg("demo").args(arguments).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command.spawn()?)
 }
 
-#[tokio::test]
-async fn the_tour_shows_who_saw_what_and_who_it_was() -> Result<()> {
-    let output = timeout(LONGEST, demo(&["--once"])?.wait_with_output()).await??;
-    let text = String::from_utf8(output.stdout)?;
+/// Everything that a tour tells, standard error first: there stands what was done to ClickHouse.
+async fn tour(arguments: &[&str]) -> Result<String> {
+    let output = timeout(LONGEST, demo(arguments)?.wait_with_output()).await??;
+    let text = String::from_utf8([output.stderr, output.stdout].concat())?;
     ensure!(output.status.success(), "{}:\n{text}", output.status);
-    for wanted in [
-        "alice     alice  gateway",
-        "bob       bob    gateway",
-        "alice     north      120  34113.75",
-        "bob       south      120   30883.8",
-        "Code 497 (ACCESS_DENIED)",
-        "Bob Costa",
-        "`DROP` cannot start a statement here",
-        "HTTP 401 Unauthorized",
-        "gateway  gateway                       0  EXECUTE AS 'alice' SELECT region",
-        "alice    gateway                       1  SELECT region",
-        "claude mcp add --transport http housekey",
-        "Stopped: nothing is left running.",
-    ] {
-        ensure!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
-    }
+    told(&text, &SAME_EITHER_WAY)?;
     ensure!(
         !text.contains("Elif Fischer") || text.contains("bob     employee"),
         "alice saw bob's table:\n{text}"
     );
+    Ok(text)
+}
+
+fn told(text: &str, wanted: &[&str]) -> Result<()> {
+    for wanted in wanted {
+        ensure!(text.contains(wanted), "{wanted:?} is missing in:\n{text}");
+    }
     Ok(())
+}
+
+/// Who saw what does not depend on how Housekey is somebody.
+const SAME_EITHER_WAY: [&str; 8] = [
+    "alice     north      120  34113.75",
+    "bob       south      120   30883.8",
+    "Code 497 (ACCESS_DENIED)",
+    "Bob Costa",
+    "`DROP` cannot start a statement here",
+    "HTTP 401 Unauthorized",
+    "claude mcp add --transport http housekey",
+    "Stopped: nothing is left running.",
+];
+
+/// What changes the embedded ClickHouse in memory says so.
+const SWITCHED: &str = "switched on EXECUTE AS";
+
+fn by_interserver_secret(text: &str) -> Result<()> {
+    told(
+        text,
+        &[
+            "Housekey knows the interserver secret",
+            "  alice     alice\n  bob       bob\n",
+            "  user   initial_user  authenticated_user  interface        query\n  \
+               alice  alice                             TCP_Interserver  SELECT region",
+            "\n  bob    bob                               TCP_Interserver  SELECT region",
+        ],
+    )?;
+    ensure!(text.matches("TCP_Interserver").count() == 2, "not one row for each question:\n{text}");
+    ensure!(!text.contains(SWITCHED), "ClickHouse was changed without need:\n{text}");
+    Ok(())
+}
+
+fn by_execute_as(text: &str) -> Result<()> {
+    told(
+        text,
+        &[
+            SWITCHED,
+            "Housekey logs in as `gateway`",
+            "alice     alice  gateway",
+            "bob       bob    gateway",
+            "gateway  gateway                       0  EXECUTE AS 'alice' SELECT region",
+            "alice    gateway                       1  SELECT region",
+        ],
+    )
+}
+
+#[tokio::test]
+async fn the_tour_shows_who_saw_what_and_who_it_was() -> Result<()> {
+    by_interserver_secret(&tour(&["--once"]).await?)
+}
+
+#[tokio::test]
+async fn execute_as_is_shown_on_request() -> Result<()> {
+    by_execute_as(&tour(&["--once", "--execute-as"]).await?)
+}
+
+#[tokio::test]
+async fn a_component_is_shown_with_what_it_can() -> Result<()> {
+    let hosted = artifact::hosted_component()?.display().to_string();
+    by_interserver_secret(&tour(&["--once", "--component", &hosted]).await?)?;
+    by_execute_as(&tour(&["--once", "--component", &hosted, "--execute-as"]).await?)?;
+    let portable = artifact::component()?.display().to_string();
+    let text = tour(&["--once", "--component", &portable]).await?;
+    told(&text, &["This component speaks HTTP only"])?;
+    by_execute_as(&text)
 }
 
 #[tokio::test]

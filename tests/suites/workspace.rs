@@ -97,6 +97,19 @@ fn the_component_for_spin_adds_its_variables_and_nothing_else() {
 }
 
 #[test]
+fn the_component_for_this_host_has_no_way_out_but_the_hosts_connections() {
+    let Some(bytes) = bytes(artifact::hosted_component()) else { return };
+    let names = interfaces(&bytes);
+    let others: Vec<_> = names.iter().filter(|name| !name.starts_with("wasi:")).collect();
+    assert_eq!(others, ["housekey:clickhouse/native@0.1.0"]);
+    for name in &names {
+        for way_out in ["wasi:http/outgoing-handler", "wasi:sockets/", "wasi:filesystem/"] {
+            assert!(!name.starts_with(way_out), "the component names {name}");
+        }
+    }
+}
+
+#[test]
 fn the_component_is_small() {
     let Some(bytes) = bytes(artifact::component()) else { return };
     let size = u64::try_from(bytes.len()).unwrap();

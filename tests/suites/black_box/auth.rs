@@ -166,8 +166,11 @@ pub(crate) async fn tokens_that_choose_a_server(cell: Cell) -> Result<()> {
     ] {
         refusals.push(refusal("a server without a login", mint.token(claims)?, 401, INVALID));
     }
+    if matches!(cell.host, host::Host::HostedComponent | host::Host::StockWasmtime) {
+        let claims = json!({ "username": "alice", "password": "x", "protocol": "tcp" });
+        refusals.push(refusal("sockets in a component", mint.token(claims)?, 403, ""));
+    }
     for claims in [
-        json!({ "username": "alice", "password": "x", "protocol": "tcp" }),
         json!({ "username": "alice", "password": "x", "tls_enabled": true, "tls_ca_cert": "/etc/ssl/cert.pem" }),
         json!({ "username": "alice", "password": "x", "tls_insecure_skip_verify": true }),
     ] {
@@ -180,7 +183,7 @@ pub(crate) async fn tokens_that_choose_a_server(cell: Cell) -> Result<()> {
         "username": "alice",
         "password": cell.world.password("alice")?,
         "host": "127.0.0.1",
-        "port": cell.world.clickhouse().http_port(),
+        "port": cell.clickhouse_port(),
     });
     let gate = Gate::open().await?;
     let settings = Settings::standard(&cell.world)?

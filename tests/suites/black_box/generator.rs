@@ -13,7 +13,7 @@ const PATH: &str = "/jwe-token-generator";
 
 /// Tokens are on, and everybody runs as the configured login or as their own.
 fn without_impersonation(cell: &Cell) -> Result<Settings> {
-    let listed = format!("127.0.0.1:{}", cell.world.clickhouse().http_port());
+    let listed = format!("127.0.0.1:{}", cell.clickhouse_port());
     Ok(Settings::login(&cell.world, "bob")?
         .with_tokens(&cell.world)
         .with("MCP_JWE_ALLOWED_HOSTS", listed)
@@ -42,11 +42,11 @@ fn token(reply: &Reply) -> Result<String> {
 fn own_login(cell: &Cell) -> Result<Value> {
     Ok(json!({
         "host": "127.0.0.1",
-        "port": cell.world.clickhouse().http_port(),
+        "port": cell.clickhouse_port(),
         "database": "default",
         "username": "alice",
         "password": cell.world.password("alice")?,
-        "protocol": "http",
+        "protocol": cell.protocol(),
         "expiry": 600,
         "limit": 3,
     }))

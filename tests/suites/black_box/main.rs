@@ -8,6 +8,7 @@ mod cancel;
 mod caps;
 mod errors;
 mod generator;
+mod interserver;
 mod misconfigured;
 mod protocol;
 mod refused;
@@ -53,6 +54,8 @@ enum Scope {
     LoopbackNames,
     /// It needs a host that remembers earlier requests.
     Counted,
+    /// It is about the cluster's secret, which goes over the native protocol.
+    Member,
     /// It is about what a component cannot do.
     Edge,
     /// It is about files of the server, which only the native host over HTTP lends to its callers' tokens.
@@ -61,28 +64,40 @@ enum Scope {
 
 /// The table of cells. Every pair is decided here: a new host or a new scope does not compile without it.
 fn verdict(scope: Scope, host: Host) -> Verdict {
-    use Host::{HostedComponent, NativeHttp, Stdio, StockWasmtime};
+    use Host::{HostedComponent, LentComponent, NativeHttp, NativeTcp, Stdio, StockWasmtime};
     use Verdict::{Run, Skip};
     match (scope, host) {
-        (Scope::Everywhere, NativeHttp | Stdio | HostedComponent | StockWasmtime)
-        | (Scope::OverHttp, NativeHttp | HostedComponent | StockWasmtime)
+        (
+            Scope::Everywhere,
+            NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent | StockWasmtime,
+        )
+        | (Scope::OverHttp, NativeHttp | NativeTcp | HostedComponent | LentComponent | StockWasmtime)
         | (Scope::OverStdio, Stdio)
-        | (Scope::Launch, NativeHttp | Stdio | HostedComponent)
+        | (Scope::Member, NativeTcp | LentComponent)
+        | (Scope::Launch, NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent)
         | (Scope::Unchecked, StockWasmtime)
-        | (Scope::Compared, HostedComponent | StockWasmtime)
-        | (Scope::CancelDirect | Scope::CancelImpersonated, NativeHttp | Stdio | HostedComponent)
+        | (Scope::Compared, NativeTcp | HostedComponent | LentComponent | StockWasmtime)
+        | (
+            Scope::CancelDirect | Scope::CancelImpersonated,
+            NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent,
+        )
         | (Scope::CancelDirect, StockWasmtime)
-        | (Scope::Signalled, NativeHttp | HostedComponent)
-        | (Scope::LoopbackNames, NativeHttp)
-        | (Scope::Counted, NativeHttp | HostedComponent)
+        | (Scope::Signalled, NativeHttp | NativeTcp | HostedComponent | LentComponent)
+        | (Scope::LoopbackNames, NativeHttp | NativeTcp | LentComponent)
+        | (Scope::Counted, NativeHttp | NativeTcp | HostedComponent | LentComponent)
         | (Scope::Edge, HostedComponent | StockWasmtime)
-        | (Scope::Files, NativeHttp) => Run,
+        | (Scope::Files, NativeHttp | NativeTcp | LentComponent) => Run,
+        (Scope::Member, NativeHttp | Stdio | HostedComponent | StockWasmtime) => {
+            Skip("the host speaks HTTP to ClickHouse here")
+        }
         (Scope::OverHttp, Stdio) => Skip("the case is about HTTP"),
-        (Scope::OverStdio, NativeHttp | HostedComponent | StockWasmtime) => Skip("the case is about stdio"),
+        (Scope::OverStdio, NativeHttp | NativeTcp | HostedComponent | LentComponent | StockWasmtime) => {
+            Skip("the case is about stdio")
+        }
         (Scope::Launch, StockWasmtime) => {
             Skip("wasmtime starts with any settings: see misconfigured::component")
         }
-        (Scope::Unchecked, NativeHttp | Stdio | HostedComponent) => {
+        (Scope::Unchecked, NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent) => {
             Skip("housekey checks its settings before it starts: see misconfigured::launch")
         }
         (Scope::Compared, NativeHttp) => Skip("it is what the others are compared with"),
@@ -98,7 +113,9 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         (Scope::Files, HostedComponent | StockWasmtime) => {
             Skip("a component has no files: see tokens::tls_at_the_edge")
         }
-        (Scope::Edge, NativeHttp | Stdio) => Skip("the case is about the component"),
+        (Scope::Edge, NativeHttp | NativeTcp | Stdio | LentComponent) => {
+            Skip("the case is about the component that connects by itself")
+        }
         (Scope::LoopbackNames, HostedComponent | StockWasmtime) => {
             Skip("the component does not know its address: only server.allowed_hosts guards Host there")
         }
@@ -202,6 +219,12 @@ const CASES: &[Case] = cases! {
     CancelDirect { cancel::with_a_login }
     CancelImpersonated { cancel::behind_the_gateway }
     Signalled { shutdown::running_queries_end }
+    Member {
+        interserver::people,
+        interserver::reads_only,
+        interserver::nobody,
+        interserver::wrong_secrets,
+    }
     LoopbackNames { protocol::rebound_names }
     Counted { generator::rate }
     Edge { tokens::tls_at_the_edge }

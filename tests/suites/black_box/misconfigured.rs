@@ -15,7 +15,7 @@ fn wrong(world: &system_tests::world::World) -> Result<Vec<(Settings, &'static s
     Ok(vec![
         (good.clone().with("CLICKHOUSE_PORT", "many"), "CLICKHOUSE_PORT"),
         (good.clone().with("CLICKHOUSE_PORT", "70000"), "CLICKHOUSE_PORT"),
-        (good.clone().with("CLICKHOUSE_PROTOCOL", "tcp"), "CLICKHOUSE_PROTOCOL"),
+        (good.clone().with("CLICKHOUSE_PROTOCOL", "quic"), "CLICKHOUSE_PROTOCOL"),
         (good.clone().with("CLICKHOUSE_IMPERSONATION", "sudo"), "CLICKHOUSE_IMPERSONATION"),
         (good.clone().with("CLICKHOUSE_IMPERSONATION", "interserver"), "CLICKHOUSE_IMPERSONATION"),
         (good.clone().with("CLICKHOUSE_CLUSTER_SECRET", "long enough"), "CLICKHOUSE_CLUSTER_SECRET"),
@@ -54,7 +54,8 @@ pub(crate) async fn launch(cell: Cell) -> Result<()> {
 
 /// A component cannot refuse to start: it answers 500, says which key, and never traps.
 pub(crate) async fn component(cell: Cell) -> Result<()> {
-    for (settings, named) in wrong(&cell.world)? {
+    let tcp = Settings::standard(&cell.world)?.with("CLICKHOUSE_PROTOCOL", "tcp");
+    for (settings, named) in wrong(&cell.world)?.into_iter().chain([(tcp, "CLICKHOUSE_PROTOCOL")]) {
         let server = cell.server(&settings).await?;
         let client = HttpClient::new(server, None)?;
         let message = request(STATELESS, "c", "tools/list", json!({}));

@@ -221,7 +221,7 @@ pub(crate) async fn claims_narrow(cell: Cell) -> Result<()> {
 
 /// Which servers a token may choose.
 pub(crate) async fn chosen_servers(cell: Cell) -> Result<()> {
-    let port = cell.world.clickhouse().http_port();
+    let port = cell.clickhouse_port();
     let elsewhere = Settings::standard(&cell.world)?.with("CLICKHOUSE_PORT", "9");
     let password = cell.world.password("alice")?;
     let token = |host: &str, port: u16| {
@@ -284,7 +284,7 @@ pub(crate) async fn tls_at_the_edge(cell: Cell) -> Result<()> {
 
 /// TLS with a server of the token's own, in front of the real ClickHouse, with files below the operator's folder only.
 pub(crate) async fn tls_claims(cell: Cell) -> Result<()> {
-    let to = cell.world.clickhouse().http_port();
+    let to = cell.clickhouse_port();
     let (front, strict) = (TlsFront::open(to, false).await?, TlsFront::open(to, true).await?);
     let password = cell.world.password("alice")?;
     let outside = TlsFront::open(to, false).await?;
