@@ -64,6 +64,7 @@ impl Reader<'_> {
             http_headers: self.map("clickhouse.http_headers"),
             extra_settings: self.map("clickhouse.extra_settings"),
             impersonation: self.impersonation(),
+            impersonation_probe: self.flag("clickhouse.impersonation_probe"),
             impersonation_deny: self.list("clickhouse.impersonation_deny"),
             impersonation_allow: self.list("clickhouse.impersonation_allow"),
         };

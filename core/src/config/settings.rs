@@ -67,6 +67,8 @@ pub struct ClickHouse {
     pub extra_settings: Vec<(String, String)>,
     /// How queries run as the person who asks.
     pub impersonation: Impersonation,
+    /// Whether it is tried, beside the queries, if that works.
+    pub impersonation_probe: bool,
     /// Users that nobody may become, beside `default` and [`ClickHouse::username`], as the operator wrote them.
     pub impersonation_deny: Vec<String>,
     /// Users that may be used although they are refused otherwise.
@@ -98,6 +100,7 @@ impl fmt::Debug for ClickHouse {
             .field("http_headers", &names(&self.http_headers))
             .field("extra_settings", &names(&self.extra_settings))
             .field("impersonation", &self.impersonation)
+            .field("impersonation_probe", &self.impersonation_probe)
             .field("impersonation_deny", &self.impersonation_deny)
             .field("impersonation_allow", &self.impersonation_allow)
             .finish()

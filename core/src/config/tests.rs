@@ -56,7 +56,13 @@ fn base() -> Vec<(&'static str, Json)> {
 /// A value that differs from the default and from the base, as text.
 fn sample(path: &str, kind: Kind) -> String {
     let text = match (path, kind) {
-        ("server.jwe.enabled" | "server.jwe.generator" | "clickhouse.tls.enabled", _) => "false",
+        (
+            "server.jwe.enabled"
+            | "server.jwe.generator"
+            | "clickhouse.tls.enabled"
+            | "clickhouse.impersonation_probe",
+            _,
+        ) => "false",
         ("server.jwe.tls_directory", _) => "/sample",
         ("server.transport", _) => "stdio",
         ("clickhouse.impersonation", _) => "execute_as",

@@ -16,14 +16,15 @@ use super::admit::{Admitted, Purpose};
 use super::service::Service;
 use super::step::cancellation;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, QueryEvent, QueryRequest, RefusedSetting, RowLimits, Setting, Statement,
+    Exception, FORMAT_SETTINGS, Protocol, QueryEvent, QueryRequest, RefusedSetting, RowLimits, Setting,
+    Statement,
 };
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::sql::{self, ReadOnlySql, Rules};
-use crate::tool::{Call, Plan, learn, told};
+use crate::tool::{Call, Plan, is_time_zone, learn, told};
 
 /// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
 const REWRITTEN: usize = 16;
@@ -133,6 +134,11 @@ impl Bound {
             max_length: config.clickhouse.max_query_length.map_or(usize::MAX, |most| most + REWRITTEN),
         };
         let statement = ReadOnlySql::parse(&asked.sql, &rules)?;
+        // The guest does not know of the protocol: see `ExecuteQuery`.
+        let native = self.access.endpoint.scheme.protocol() == Protocol::Tcp;
+        if let Some(name) = statement.settings().iter().find(|name| native && is_time_zone(name)) {
+            return Err(AskedError::Setting { name: name.clone() });
+        }
         if asked.rows == Some(0) {
             return Err(AskedError::NoRows);
         }

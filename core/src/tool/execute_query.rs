@@ -147,6 +147,11 @@ fn arguments(call: &Call) -> Result<Asked, String> {
     Ok(Asked { query, limit })
 }
 
+/// Whether a setting says in which zone times are shown.
+pub(crate) fn is_time_zone(setting: &str) -> bool {
+    setting.eq_ignore_ascii_case("session_timezone")
+}
+
 /// A whole number of at least one; `10.0` is one too, since some clients know no integers.
 fn whole(value: &Value) -> Option<u64> {
     let number = value.as_u64().or_else(|| {
@@ -167,7 +172,7 @@ impl Asked {
         // Over the native protocol times come as numbers, and nothing tells us in which zone this one statement wants
         // to see them.
         let native = call.access.endpoint.scheme.protocol() == Protocol::Tcp;
-        if native && sql.settings().iter().any(|name| name.eq_ignore_ascii_case("session_timezone")) {
+        if native && sql.settings().iter().any(|name| is_time_zone(name)) {
             return Err(
                 "`session_timezone` cannot be set in a statement here: use `toTimeZone(column, 'zone')`"
                     .into(),

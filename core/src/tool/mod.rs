@@ -17,6 +17,7 @@ use crate::mcp::{CallResult, Definition};
 use crate::time::UnixTime;
 
 pub use execute_query::ExecuteQuery;
+pub(crate) use execute_query::is_time_zone;
 pub(crate) use explain::told;
 pub(crate) use plan::{Plan, learn};
 

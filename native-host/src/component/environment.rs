@@ -56,6 +56,7 @@ fn bound_clickhouse_section(clickhouse: &ClickHouse, access: &Access) -> Value {
         http_headers: _,
         extra_settings: _,
         impersonation: _,
+        impersonation_probe: _,
         impersonation_deny: _,
         impersonation_allow: _,
     } = clickhouse;
@@ -127,6 +128,8 @@ fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
         http_headers,
         extra_settings,
         impersonation,
+        // The host looks for itself.
+        impersonation_probe: _,
         impersonation_deny,
         impersonation_allow,
     } = clickhouse;

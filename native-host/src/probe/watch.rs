@@ -81,6 +81,9 @@ impl Watch {
     }
 
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce(Self) -> F) {
+        if !self.0.config.clickhouse.impersonation_probe {
+            return;
+        }
         // A shutdown does not wait for this, so it is none of the background's.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(work(self.clone()));

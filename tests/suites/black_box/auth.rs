@@ -21,10 +21,15 @@ struct Refusal {
     challenge: &'static str,
 }
 
+/// Of Housekey's own questions nobody is to be counted.
+fn unprobed(settings: &Settings) -> Settings {
+    settings.clone().with("CLICKHOUSE_IMPERSONATION_PROBE", "false")
+}
+
 /// Presents each token to a host whose ClickHouse is a gate, and looks who came to it.
 async fn are_refused(cell: &Cell, settings: &Settings, refusals: Vec<Refusal>) -> Result<()> {
     let gate = Gate::open().await?;
-    let settings = settings.clone().with("CLICKHOUSE_PORT", gate.port().to_string());
+    let settings = unprobed(settings).with("CLICKHOUSE_PORT", gate.port().to_string());
     let server = cell.server(&settings).await?;
     for Refusal { what, token, status, challenge } in refusals {
         let client = system_tests::client::HttpClient::new(server.clone(), token.as_deref())?;
@@ -186,7 +191,7 @@ pub(crate) async fn tokens_that_choose_a_server(cell: Cell) -> Result<()> {
         "port": cell.clickhouse_port(),
     });
     let gate = Gate::open().await?;
-    let settings = Settings::standard(&cell.world)?
+    let settings = unprobed(&Settings::standard(&cell.world)?)
         .with("CLICKHOUSE_PORT", gate.port().to_string())
         .with("MCP_JWE_ALLOWED_HOSTS", "127.0.0.1");
     let answer =
@@ -267,7 +272,8 @@ pub(crate) async fn stdio_without_a_token(cell: Cell) -> Result<()> {
 
 pub(crate) async fn stdio_with_bad_tokens(cell: Cell) -> Result<()> {
     let gate = Gate::open().await?;
-    let settings = Settings::standard(&cell.world)?.with("CLICKHOUSE_PORT", gate.port().to_string());
+    let settings =
+        unprobed(&Settings::standard(&cell.world)?).with("CLICKHOUSE_PORT", gate.port().to_string());
     for Refusal { what, token, .. } in bad_tokens(&cell)? {
         let settings = settings.clone().with("MCP_TOKEN", token.unwrap_or_default());
         let ended = host::run_to_end(cell.host, &settings, &[]).await?;

@@ -10,6 +10,7 @@ mod errors;
 mod generator;
 mod interserver;
 mod misconfigured;
+mod native;
 mod protocol;
 mod refused;
 mod shutdown;
@@ -54,7 +55,7 @@ enum Scope {
     LoopbackNames,
     /// It needs a host that remembers earlier requests.
     Counted,
-    /// It is about the cluster's secret, which goes over the native protocol.
+    /// It is about the native protocol.
     Member,
     /// It is about what a component cannot do.
     Edge,
@@ -224,6 +225,7 @@ const CASES: &[Case] = cases! {
         interserver::reads_only,
         interserver::nobody,
         interserver::wrong_secrets,
+        native::progress,
     }
     LoopbackNames { protocol::rebound_names }
     Counted { generator::rate }

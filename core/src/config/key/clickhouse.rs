@@ -75,6 +75,9 @@ pub(super) static KEYS: &[Key] = &[
     key("clickhouse.impersonation", Kind::Choice(IMPERSONATIONS), "How queries run as the person who asks: `execute_as` sends them inside `EXECUTE AS`, for which the gateway's user needs `IMPERSONATE`; `interserver` names the person under the cluster's secret; `none` runs them as the user that logs in. Unless given: `interserver` with a cluster's secret, else `none`.")
         .named("clickhouse-impersonation", "CLICKHOUSE_IMPERSONATION")
         .or("none"),
+    key("clickhouse.impersonation_probe", Kind::Bool, "Whether the native host tries, at start and after queries that failed under impersonation, if it could be somebody, and logs what is missing. ClickHouse then sees a question for a user that does not exist.")
+        .named("clickhouse-impersonation-probe", "CLICKHOUSE_IMPERSONATION_PROBE")
+        .or("true"),
     key("clickhouse.impersonation_deny", Kind::List, "ClickHouse users that nobody may become, beside `default` and the gateway's own user.")
         .named("clickhouse-impersonation-deny", "CLICKHOUSE_IMPERSONATION_DENY"),
     key("clickhouse.impersonation_allow", Kind::List, "Users that may be used although they are refused otherwise: `default`, the gateway's own user.")
