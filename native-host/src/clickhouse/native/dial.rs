@@ -25,6 +25,8 @@ use super::session::{Session, Wire};
 use super::tls::{self, TokenWays};
 use crate::resolver::{AddressRule, addresses};
 
+/// Bytes of memory that a packet of a server of a token's own may take: whoever chose it may have chosen it for that.
+const TOKEN_PACKET_BYTES: usize = 32 << 20;
 /// How long TCP and TLS may take together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may take to greet, which includes its judgement of the login.
@@ -106,6 +108,9 @@ impl Dialler {
         options.database.clone_from(&target.database);
         options.compression = compression(peer.ok().map(|peer| peer.ip()));
         options.announce = announce;
+        if let Way::Token { .. } = target.way {
+            options.packet_bytes = TOKEN_PACKET_BYTES;
+        }
         let connection = Connection::new(options).map_err(NoSession::Login)?;
         let mut session = Session::new(connection, wire);
         timeout(GREETING, session.greet()).await.map_err(|_| NoSession::Late("the server's greeting"))?;
