@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::clickhouse::{Credential, QueryRequest, RunAs};
+use crate::clickhouse::{QueryRequest, RunAs};
 use crate::time::UnixTime;
 
 /// How long a refused setting is remembered: profiles change rarely, and a wrong memory only costs a local cut.
@@ -38,22 +38,7 @@ impl AccessKey {
         };
         field(&generation.to_be_bytes());
         field(request.endpoint.to_string().as_bytes());
-        match &request.credential {
-            Credential::Password { username, password } => {
-                field(b"password");
-                field(username.as_bytes());
-                field(password.expose().as_bytes());
-            }
-            Credential::Bearer(token) => {
-                field(b"bearer");
-                field(token.expose().as_bytes());
-            }
-            Credential::Cluster { name, secret } => {
-                field(b"cluster");
-                field(name.as_bytes());
-                field(secret.expose().as_bytes());
-            }
-        }
+        request.credential.parts().into_iter().for_each(&mut field);
         match &request.run_as {
             RunAs::Login => field(b"login"),
             RunAs::ExecuteAs(user) => {

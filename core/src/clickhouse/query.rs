@@ -165,6 +165,19 @@ pub enum Credential {
     },
 }
 
+impl Credential {
+    /// Hands out the parts by which one credential differs from another, for a digest: its kind first.
+    pub fn parts(&self) -> [&[u8]; 3] {
+        match self {
+            Self::Password { username, password } => {
+                [b"password", username.as_bytes(), password.expose().as_bytes()]
+            }
+            Self::Bearer(token) => [b"bearer", token.expose().as_bytes(), b""],
+            Self::Cluster { name, secret } => [b"cluster", name.as_bytes(), secret.expose().as_bytes()],
+        }
+    }
+}
+
 /// Whose rights the statement runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunAs {

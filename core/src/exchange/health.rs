@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::admit::json_answer;
 use super::running::{Next, Running, Scene, Shape, Surface};
-use crate::clickhouse::{ChosenBy, Credential, Outcome, QueryRequest, ReadLimits, RowLimits, Statement};
+use crate::clickhouse::{Credential, Outcome, ReadLimits, RowLimits, Statement};
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::CallResult;
-use crate::sql::{Inner, ReadOnlySql, Rules};
+use crate::sql::{ReadOnlySql, Rules};
 use crate::time::UnixTime;
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
 
@@ -83,21 +83,8 @@ impl Task for Probe {
         if matches!(access.credential, Credential::Bearer(_)) {
             return ToolStep::Done(CallResult::Failed(String::new()));
         }
-        let request = QueryRequest {
-            endpoint: access.endpoint.clone(),
-            chosen_by: ChosenBy::Operator,
-            credential: access.credential.clone(),
-            run_as: access.run_as.clone(),
-            roles: Vec::new(),
-            database: access.database.clone(),
-            statement: Statement::ReadOnly(statement),
-            inner: Inner::default(),
-            settings: Vec::new(),
-            headers: call.config.clickhouse.http_headers.clone(),
-            query_id: env.random_id(),
-            deadline_seconds: PATIENCE,
-            limits: ReadLimits { row_bytes: 1024 },
-        };
+        let (statement, limits) = (Statement::ReadOnly(statement), ReadLimits { row_bytes: 1024 });
+        let request = access.query(&call.config, statement, env.random_id(), PATIENCE, limits);
         ToolStep::Query(Box::new(request), RowLimits { rows: Some(1), bytes: None }, ToolState::Null)
     }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::server_choice::{self, ChoiceError, MadeFor};
-use crate::clickhouse::{ChosenBy, Credential, Endpoint, RunAs, Scheme};
+use crate::clickhouse::{ChosenBy, Credential, Endpoint, QueryRequest, ReadLimits, RunAs, Scheme, Statement};
 use crate::config::{Config, Host, Impersonation};
 use crate::jose::claims::{Claims, Protocol};
 use crate::secret::Secret;
-use crate::sql::{DenyList, IdentityRefusal, ImpersonatedUser};
+use crate::sql::{DenyList, IdentityRefusal, ImpersonatedUser, Inner};
 use crate::time::UnixTime;
 
 /// The `iss` of tokens that the generator makes for strangers. The token is sealed, so nobody can take it off.
@@ -128,9 +128,6 @@ impl Policy {
         let subject = identity.or(claims.username.as_deref()).map(|name| name.chars().take(256).collect());
 
         let mut access = configured(config);
-        if !claims.roles.is_empty() {
-            access.roles = self.roles(config, claims)?;
-        }
         access.subject = subject;
         access.read_only |= claims.read_only == Some(true);
         access.limit = claims.limit.map(NonZero::get);
@@ -147,14 +144,15 @@ impl Policy {
             access.chosen_by = ChosenBy::Token(Arc::new(server));
             access.credential =
                 Credential::Password { username: username.clone(), password: password.clone() };
-            access.roles = Vec::new();
         } else if let Some(username) = &claims.username {
             // The configured password belongs to the configured user: a token never inherits it for a name it chose.
             let password = claims.password.clone().unwrap_or_else(|| Secret::from(""));
             access.credential = Credential::Password { username: username.clone(), password };
-            access.roles = Vec::new();
         } else {
             self.act_for(config, identity, &mut access)?;
+        }
+        if !claims.roles.is_empty() {
+            access.roles = roles(config, &access, claims)?;
         }
         let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
         Ok(Caller { access: Arc::new(access), expires })
@@ -211,19 +209,53 @@ impl Policy {
         }
         Ok(())
     }
+}
 
-    /// The token's roles that the operator lets it add.
-    fn roles(&self, config: &Config, claims: &Claims) -> Result<Vec<String>, PolicyError> {
-        let cluster = config.clickhouse.cluster.as_ref().filter(|cluster| !cluster.roles.is_empty());
-        let patterns = &cluster.ok_or(PolicyError::Roles)?.roles;
-        let lets = |role: &str| {
-            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(prefix) => role.starts_with(prefix),
-                None => role == pattern,
-            })
-        };
-        Ok(claims.roles.iter().filter(|role| lets(role)).cloned().collect())
+impl Access {
+    /// A query as this access has it, with nothing yet of settings.
+    pub fn query(
+        &self,
+        config: &Config,
+        statement: Statement,
+        query_id: String,
+        deadline_seconds: u64,
+        limits: ReadLimits,
+    ) -> QueryRequest {
+        // An address that a token chose gets nothing that the operator meant for their own server.
+        let operators = self.chosen_by.is_operator();
+        let headers = if operators { config.clickhouse.http_headers.clone() } else { Vec::new() };
+        QueryRequest {
+            endpoint: self.endpoint.clone(),
+            chosen_by: self.chosen_by.clone(),
+            credential: self.credential.clone(),
+            run_as: self.run_as.clone(),
+            roles: self.roles.clone(),
+            database: self.database.clone(),
+            statement,
+            inner: Inner::default(),
+            settings: Vec::new(),
+            headers,
+            query_id,
+            deadline_seconds,
+            limits,
+        }
     }
+}
+
+/// The token's roles that the operator lets it add. Where they could have no effect the token is refused, as for any
+/// other claim that would not be honoured.
+fn roles(config: &Config, access: &Access, claims: &Claims) -> Result<Vec<String>, PolicyError> {
+    let cluster = config.clickhouse.cluster.as_ref().filter(|cluster| !cluster.roles.is_empty());
+    let (RunAs::Interserver(_), Some(cluster)) = (&access.run_as, cluster) else {
+        return Err(PolicyError::Roles);
+    };
+    let lets = |role: &str| {
+        cluster.roles.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => role.starts_with(prefix),
+            None => role == pattern,
+        })
+    };
+    Ok(claims.roles.iter().filter(|role| lets(role)).cloned().collect())
 }
 
 fn configured(config: &Config) -> Access {

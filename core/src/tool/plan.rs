@@ -49,26 +49,9 @@ impl Plan {
         let row_bytes = bytes
             .and_then(|bytes| usize::try_from(bytes).ok())
             .map_or(LARGEST_ROW, |bytes| bytes.saturating_add(ROW_SLACK).min(LARGEST_ROW));
-        let mut request = QueryRequest {
-            endpoint: access.endpoint.clone(),
-            chosen_by: access.chosen_by.clone(),
-            credential: access.credential.clone(),
-            run_as: access.run_as.clone(),
-            roles: access.roles.clone(),
-            database: access.database.clone(),
-            statement,
-            inner: Inner::default(),
-            settings: Vec::new(),
-            // An address that a token chose gets nothing that the operator meant for their own server.
-            headers: if access.chosen_by.is_operator() {
-                config.clickhouse.http_headers.clone()
-            } else {
-                Vec::new()
-            },
-            query_id: env.random_id(),
-            deadline_seconds: deadline(seconds, server_seconds),
-            limits: ReadLimits { row_bytes },
-        };
+        let deadline = deadline(seconds, server_seconds);
+        let mut request =
+            access.query(config, statement, env.random_id(), deadline, ReadLimits { row_bytes });
         let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
         // One row more than asked, so that "cut" and "exactly as many" can be told apart.
         let one_more = server_rows.map(|rows| rows.saturating_add(1));

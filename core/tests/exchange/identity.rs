@@ -231,3 +231,37 @@ fn a_line_based_stream_is_bound_to_its_token() {
     assert!(format!("{late:?}").contains("expired"), "{late:?}");
     assert_eq!(server.queries().len(), 1);
 }
+
+#[test]
+fn roles_are_added_as_far_as_the_operator_lets_them_and_nowhere_else() {
+    let member: &[(&str, &str)] = &[
+        ("MCP_ALLOW_JWE_AUTH", "true"),
+        ("MCP_JWE_SECRET_KEY", "outer"),
+        ("MCP_JWT_SECRET_KEY", "inner"),
+        ("CLICKHOUSE_PROTOCOL", "tcp"),
+        ("CLICKHOUSE_CLUSTER_NAME", "c"),
+        ("CLICKHOUSE_CLUSTER_SECRET", "of the cluster"),
+    ];
+    let open = [member, &[("CLICKHOUSE_CLUSTER_ROLES", "analyst_*,reader")]].concat();
+    let with = |claims: Claims| Claims {
+        roles: ["analyst_eu", "reader", "readers", "admin"].map(str::to_owned).into(),
+        ..claims
+    };
+    let login = Claims { username: Some("u".into()), ..Claims::default() };
+    let elsewhere = Claims { host: Some("h".into()), password: Some(Secret::from("p")), ..login.clone() };
+    for (variables, claims, wanted) in [
+        (&*open, with(person("alice")), Some(vec!["analyst_eu", "reader"])),
+        (&*open, person("alice"), Some(Vec::new())),
+        (&*open, with(login), None),
+        (&*open, with(elsewhere), None),
+        (member, with(person("alice")), None),
+        (SECURE, with(person("alice")), None),
+    ] {
+        let mut server = Scripted::new(variables);
+        server.script.push_back(rows(&[1]));
+        let status = ask(&mut server, &token(claims)).status();
+        let asked = server.queries().first().map(|query| query.roles.clone());
+        assert_eq!(asked, wanted.map(|roles| roles.into_iter().map(str::to_owned).collect()), "{status}");
+        assert!(asked.is_some() || status == 403, "{status}");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use housekey_core::clickhouse::native::Ending;
 use housekey_core::clickhouse::{
-    ChosenBy, Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement,
+    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement,
 };
 use housekey_core::config::Config;
 use housekey_core::identity::Access;
@@ -17,6 +17,7 @@ use crate::clickhouse::Client;
 pub(super) const PATIENCE: u64 = 15;
 /// Rows that are kept of an answer: grants may be many.
 const MOST_ROWS: usize = 10_000;
+const LIMITS: ReadLimits = ReadLimits { row_bytes: 64 << 10 };
 const RULES: Rules<'static> = Rules { allowed_settings: &[], max_length: 1024 };
 
 /// What is asked.
@@ -70,21 +71,8 @@ pub(super) struct Asker {
 impl Asker {
     /// Asks as this access may.
     pub(super) fn new(client: &Client, config: &Config, access: &Access) -> Result<Self, Refusal> {
-        let request = QueryRequest {
-            endpoint: access.endpoint.clone(),
-            chosen_by: ChosenBy::Operator,
-            credential: access.credential.clone(),
-            run_as: access.run_as.clone(),
-            roles: Vec::new(),
-            database: access.database.clone(),
-            statement: Question::Who.statement()?,
-            inner: Inner::default(),
-            settings: Vec::new(),
-            headers: config.clickhouse.http_headers.clone(),
-            query_id: String::new(),
-            deadline_seconds: PATIENCE,
-            limits: ReadLimits { row_bytes: 64 << 10 },
-        };
+        let statement = Question::Who.statement()?;
+        let request = access.query(config, statement, String::new(), PATIENCE, LIMITS);
         Ok(Self { client: client.clone(), request })
     }
 
@@ -96,7 +84,7 @@ impl Asker {
             settings: Vec::new(),
             query_id: String::new(),
             deadline_seconds: PATIENCE,
-            limits: ReadLimits { row_bytes: 64 << 10 },
+            limits: LIMITS,
             ..query.clone()
         };
         Ok(Self { client: client.clone(), request })

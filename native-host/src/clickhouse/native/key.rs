@@ -70,25 +70,9 @@ impl Way {
 fn digest(credential: &Credential) -> [u8; 32] {
     static PROCESS: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
     let mut hash = Sha256::new_with_prefix(*PROCESS);
-    let mut field = |bytes: &[u8]| {
-        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(bytes);
-    };
-    match credential {
-        Credential::Password { username, password } => {
-            field(b"password");
-            field(username.as_bytes());
-            field(password.expose().as_bytes());
-        }
-        Credential::Bearer(token) => {
-            field(b"bearer");
-            field(token.expose().as_bytes());
-        }
-        Credential::Cluster { name, secret } => {
-            field(b"cluster");
-            field(name.as_bytes());
-            field(secret.expose().as_bytes());
-        }
+    for part in credential.parts() {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
     }
     hash.finalize().into()
 }
