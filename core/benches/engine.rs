@@ -18,7 +18,6 @@ use housekey_core::jose::token::{LifePolicy, TokenKeys, open, seal};
 use housekey_core::secret::Secret;
 use housekey_core::sql::{ReadOnlySql, Rules};
 use housekey_core::time::UnixTime;
-use housekey_core::tool::Table;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1"}}}"#;
@@ -72,7 +71,7 @@ fn service() -> Arc<Service> {
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let sources = Sources { document: None, environment, flags: Vec::new() };
     let loaded = config::load(Host::Native, &sources, &|_| Err(String::new())).expect("a configuration");
-    Service::new(loaded.config, Table::product(), Host::Native).expect("a service")
+    Service::product(loaded.config, Host::Native).expect("a service")
 }
 
 /// Admission, identity, the checked and wrapped statement, the encoded query, its decoded answer, the reply.
@@ -142,7 +141,7 @@ fn engine(criterion: &mut Criterion) {
         bench.iter(|| {
             let loaded =
                 config::load(Host::Edge, &sources, &|_| Err(String::new())).expect("a configuration");
-            Service::new(loaded.config, Table::product(), Host::Edge).expect("a service")
+            Service::product(loaded.config, Host::Edge).expect("a service")
         });
     });
 

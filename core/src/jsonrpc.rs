@@ -16,6 +16,8 @@ pub const METHOD_NOT_FOUND: i32 = -32601;
 pub const INVALID_PARAMS: i32 = -32602;
 /// The server is at fault (JSON-RPC 2.0 section 5.1).
 pub const INTERNAL_ERROR: i32 = -32603;
+/// No such resource (MCP 2025-11-25, server/resources, and before).
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
 /// Headers and body disagree (MCP 2026-07-28, transports).
 pub const HEADER_MISMATCH: i32 = -32020;
 /// The request needs a capability that the client did not declare (MCP 2026-07-28).

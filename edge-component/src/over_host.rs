@@ -7,7 +7,7 @@ use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row
 use housekey_core::exchange::{FetchFailure, FetchRequest};
 use housekey_core::facts::Document;
 
-use crate::bindings::housekey::clickhouse::native::{self, Event, Limits, Query, Setting};
+use crate::bindings::housekey::clickhouse::native::{self, Event, Limits, Parameter, Query, Setting};
 use crate::trouble::Trouble;
 use crate::world::{Deadline, Glance};
 
@@ -98,6 +98,14 @@ fn query(request: &QueryRequest) -> Query {
     Query {
         id: request.query_id.clone(),
         sql: sql.to_owned(),
+        parameters: request
+            .parameters
+            .iter()
+            .map(|parameter| Parameter {
+                name: parameter.name().to_owned(),
+                value: parameter.as_written().to_owned(),
+            })
+            .collect(),
         settings: settings
             .map(|setting| Setting { name: setting.name.clone().into_owned(), value: setting.value.clone() })
             .collect(),

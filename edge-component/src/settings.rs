@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use housekey_core::config::{self, Host, Sources, key};
 use housekey_core::exchange::Service;
-use housekey_core::tool::Table;
 
 /// A service, and what the operator should hear about its configuration.
 pub struct Ready {
@@ -22,7 +21,7 @@ pub fn prepare(host: Host, environment: Vec<(String, String)>) -> Result<Ready, 
     let sources = Sources { environment, ..Sources::default() };
     let no_files = |_: &str| Err("there are no files at the edge: give the value itself".to_owned());
     let loaded = config::load(host, &sources, &no_files).map_err(|errors| errors.to_string())?;
-    let service = Service::new(loaded.config, Table::product(), host).map_err(|error| error.to_string())?;
+    let service = Service::product(loaded.config, host).map_err(|error| error.to_string())?;
     Ok(Ready { service, warnings: loaded.warnings })
 }
 

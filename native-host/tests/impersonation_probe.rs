@@ -249,6 +249,7 @@ async fn executed_as(person: &str) -> QueryRequest {
         roles: Vec::new(),
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 'confidential'", &rules).unwrap()),
+        parameters: Vec::new(),
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

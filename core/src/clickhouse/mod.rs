@@ -6,12 +6,14 @@ pub mod fuzzing;
 pub mod http;
 mod json;
 pub mod native;
+mod parameter;
 mod query;
 mod rows;
 mod type_name;
 mod value;
 
 pub use exception::{Exception, RefusedSetting};
+pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
     ReadLimits, Row, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::exception::Exception;
+use super::parameter::Parameter;
 use crate::secret::Secret;
 use crate::sql::{ImpersonatedUser, Inner, ReadOnlySql, WritableSql};
 
@@ -246,6 +247,8 @@ pub struct QueryRequest {
     pub database: Option<String>,
     /// The checked statement.
     pub statement: Statement,
+    /// What `{name:Type}` in the statement stands for, each name once.
+    pub parameters: Vec<Parameter>,
     /// What `EXECUTE AS` sets inside the statement; without effect for [`RunAs::Login`].
     pub inner: Inner,
     /// Settings, in the order in which they are sent.

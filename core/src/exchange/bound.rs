@@ -16,20 +16,23 @@ use super::admit::{Admitted, Purpose};
 use super::service::Service;
 use super::step::cancellation;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, Protocol, QueryEvent, QueryRequest, RefusedSetting, RowLimits, Setting,
-    Statement,
+    Exception, FORMAT_SETTINGS, Parameter, Protocol, QueryEvent, QueryRequest, RefusedSetting, RowLimits,
+    Setting, Statement,
 };
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::sql::{self, ReadOnlySql, Rules};
-use crate::tool::{Call, Plan, is_time_zone, learn, told};
+use crate::tool::{Call, Plan, Question, is_time_zone, learn, told};
 
 /// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
 const REWRITTEN: usize = 16;
 /// Bytes that the value of a setting may have. The longest is a `log_comment`, with an id that a client chose.
 const LONGEST_VALUE: usize = 4096;
+/// Parameters that a statement may have, and bytes that the value of one may have: what fits into a URL.
+const MOST_PARAMETERS: usize = 256;
+const LONGEST_PARAMETER: usize = 64 << 10;
 
 /// A caller in whose name a guest may query. Only an admitted request gives one.
 #[derive(Clone)]
@@ -43,6 +46,8 @@ pub struct Bound {
 pub struct Asked {
     /// The statement.
     pub sql: String,
+    /// Parameters by name, their values as a line of tab-separated values has them.
+    pub parameters: Vec<(String, String)>,
     /// Settings by name and value.
     pub settings: Vec<(String, String)>,
     /// The most rows that are wanted; at least one.
@@ -75,6 +80,12 @@ pub enum AskedError {
     #[error("the setting {name:?} has a value that the guest may not give it")]
     Value {
         /// The name.
+        name: String,
+    },
+    /// A parameter that no statement can have, stands there twice, or goes on for ever.
+    #[error("the parameter {name:?} cannot be sent")]
+    Parameter {
+        /// The beginning of its name.
         name: String,
     },
     /// Zero rows would mean all of them.
@@ -142,6 +153,7 @@ impl Bound {
         if asked.rows == Some(0) {
             return Err(AskedError::NoRows);
         }
+        let parameters = parameters(&asked.parameters)?;
         let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
         let mut access = Access::clone(&self.access);
         access.max_execution_time = narrower(access.max_execution_time, given.seconds);
@@ -154,9 +166,10 @@ impl Bound {
             config: Arc::clone(config),
         };
         let tool = &tool.definition().name;
-        let Plan { mut request, limits } = Plan::new(env, &call, tool, Statement::ReadOnly(statement), rows);
         let inputs = given.inputs.iter().map(|setting| setting.name.clone()).collect();
-        request.settings.extend(given.inputs);
+        let statement = Statement::ReadOnly(statement);
+        let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
+        let Plan { mut request, limits } = Plan::new(env, &call, tool, question);
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
@@ -207,6 +220,20 @@ impl Bounded {
             | QueryEvent::End => event,
         }
     }
+}
+
+/// The parameters of a guest, each name once.
+fn parameters(asked: &[(String, String)]) -> Result<Vec<Parameter>, AskedError> {
+    let mut parameters: Vec<Parameter> = Vec::with_capacity(asked.len().min(MOST_PARAMETERS));
+    for (name, text) in asked {
+        let refused = || AskedError::Parameter { name: name.chars().take(64).collect() };
+        let repeated = parameters.iter().any(|other| other.name() == name);
+        if repeated || parameters.len() >= MOST_PARAMETERS || text.len() > LONGEST_PARAMETER {
+            return Err(refused());
+        }
+        parameters.push(Parameter::written(name, text.clone()).map_err(|_| refused())?);
+    }
+    Ok(parameters)
 }
 
 /// What the settings of a guest come to.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Session;
 use super::begin::refuse;
@@ -10,11 +10,8 @@ use super::failure::Failure;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
-use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token, result_meta};
+use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token};
 use crate::tool::{Call, Task};
-
-/// How long clients may keep what they were told of the tools, in milliseconds.
-const LIST_LIVES_MS: u64 = 300_000;
 
 /// Which rules a message is under.
 pub(super) enum Era {
@@ -44,10 +41,10 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
     };
     match (era, method.as_str()) {
         (Era::Handshake(_), "initialize") => initialize(scene, &id, &params),
-        (Era::Handshake(_), "ping") => answer(scene, &id, &json!({})),
+        (Era::Handshake(revision), "ping") => scene.answer(&id, *revision, Ok("{}".into())),
         (Era::Stateless(revision), "server/discover") => {
-            let result = stateless(discover_result(), Some(&scene), *revision);
-            answer(scene, &id, &result)
+            let result = scene.completed(&discover_result().to_string(), true, *revision);
+            scene.answer(&id, *revision, Ok(result))
         }
         (_, "tools/list") => list_tools(scene, &id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
@@ -72,8 +69,8 @@ fn list_tools(scene: Scene, id: &RequestId, params: &Params, revision: Revision)
         return refuse(scene, &failure, Some(id), Some(revision));
     }
     let result = list_result(scene.service.tools.definitions(&scene.caller.access), revision);
-    let result = stateless(result, Some(&scene), revision);
-    answer(scene, id, &result)
+    let result = scene.completed(&result.to_string(), true, revision);
+    scene.answer(id, revision, Ok(result))
 }
 
 fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params, revision: Revision) -> Next {
@@ -101,25 +98,5 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         config: Arc::clone(&scene.service.config),
     };
     let task: Arc<dyn Task> = tool;
-    Running { id, task, call, shape: Shape::Rpc { revision, progress_token }, scene }.start(env)
-}
-
-fn answer(scene: Scene, id: &RequestId, result: &Value) -> Next {
-    let text = jsonrpc::result_text(id, &result.to_string());
-    scene.deliver(200, Some(text), None)
-}
-
-/// Adds what every stateless result carries and, for what may be cached, how long and by whom.
-fn stateless(mut result: Value, cached: Option<&Scene>, revision: Revision) -> Value {
-    if let (true, Value::Object(members)) = (revision.has_result_type(), &mut result) {
-        members.insert("resultType".into(), json!("complete"));
-        members.insert("_meta".into(), result_meta());
-        if let Some(scene) = cached {
-            // Behind authentication a shared cache must not serve one caller what another was told.
-            let scope = if scene.service.config.has_authentication() { "private" } else { "public" };
-            members.insert("ttlMs".into(), json!(LIST_LIVES_MS));
-            members.insert("cacheScope".into(), json!(scope));
-        }
-    }
-    result
+    Running { id, task, call, shape: Shape::Tool { revision, progress_token }, scene }.start(env)
 }

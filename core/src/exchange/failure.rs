@@ -9,7 +9,7 @@ use super::generator::GeneratorError;
 use crate::identity::{BearerError, PolicyError};
 use crate::jose::token::TokenError;
 use crate::jsonrpc::{self, ErrorObject};
-use crate::mcp::{MetaError, supported_versions};
+use crate::mcp::{MetaError, Revision, supported_versions};
 use crate::transport::guard::GuardError;
 use crate::transport::headers::{HeadError, MismatchError};
 
@@ -60,8 +60,17 @@ pub enum Failure {
     NoSuchMethod(String),
     /// No such tool.
     NoSuchTool(String),
+    /// No such resource, or none that this caller may see.
+    NoSuchResource {
+        /// As the client wrote it.
+        uri: String,
+        /// Which decides on the code.
+        revision: Revision,
+    },
     /// The parameters do not fit.
     Params(String),
+    /// A method other than a tool could not be done; the text is for whoever asked.
+    NotDone(String),
     /// A line-based stream without a handshake and without `_meta`.
     NoHandshake,
     /// The token of a line-based stream has run out.
@@ -173,7 +182,17 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         Failure::NoSuchTool(name) => {
             rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no tool {}", shortened(name)))
         }
+        Failure::NoSuchResource { uri, revision } => {
+            let code = match revision.has_own_code_for_absent_resources() {
+                true => jsonrpc::RESOURCE_NOT_FOUND,
+                false => jsonrpc::INVALID_PARAMS,
+            };
+            let message = format!("there is no resource {}", shortened(uri));
+            let uri: String = uri.chars().take(LONGEST_URI).collect();
+            with_data(rpc(200, code, message), json!({ "uri": uri }))
+        }
         Failure::Params(reason) => rpc(200, jsonrpc::INVALID_PARAMS, reason.clone()),
+        Failure::NotDone(reason) => rpc(200, jsonrpc::INTERNAL_ERROR, reason.clone()),
         Failure::NoHandshake => {
             let message =
                 "send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)";
@@ -228,6 +247,9 @@ fn with_data(mut disclosure: Disclosure, data: Value) -> Disclosure {
     }
     disclosure
 }
+
+/// Characters of a client's URI that it is told back.
+const LONGEST_URI: usize = 2048;
 
 /// A client's own words, quoted and cut, so that an answer stays small.
 fn shortened(text: &str) -> String {
@@ -322,7 +344,16 @@ mod tests {
                 &format!("404 -32601 there is no method {:?}…", "a\n".repeat(32)),
             ),
             (Failure::NoSuchTool("x".into()), "200 -32602 there is no tool \"x\""),
+            (
+                Failure::NoSuchResource { uri: "x:y".into(), revision: Revision::V2025_11_25 },
+                "200 -32002 there is no resource \"x:y\" {\"uri\":\"x:y\"}",
+            ),
+            (
+                Failure::NoSuchResource { uri: "x:y".into(), revision: Revision::V2026_07_28 },
+                "200 -32602 there is no resource \"x:y\" {\"uri\":\"x:y\"}",
+            ),
             (Failure::Params("x".into()), "200 -32602 x"),
+            (Failure::NotDone("x".into()), "200 -32603 x"),
             (
                 Failure::NoHandshake,
                 "400 -32602 send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)",

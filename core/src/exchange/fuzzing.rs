@@ -16,7 +16,6 @@ use crate::facts::Facts;
 use crate::jose::token::open;
 use crate::jsonrpc::RequestId;
 use crate::time::UnixTime;
-use crate::tool::Table;
 
 /// Steps after which an exchange must have ended: a query begins anew at most once for each of our settings.
 const MOST_STEPS: usize = 64;
@@ -36,7 +35,7 @@ fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
         .collect();
     let sources = Sources { document: None, environment, flags: Vec::new() };
     let loaded = config::load(Host::Native, &sources, &|_| Err(String::new())).ok()?;
-    Service::new(loaded.config, Table::product(), Host::Native).ok()
+    Service::product(loaded.config, Host::Native).ok()
 }
 
 /// Runs one exchange. The input is a line of flags, the header lines up to an empty one, then the body.

@@ -49,7 +49,7 @@ pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Respo
     };
     match result {
         CallResult::Structured(_) => report(200, now, "healthy", &[("clickhouse", "connected")], origin),
-        CallResult::Failed(_) | CallResult::BadArguments(_) => {
+        CallResult::Failed(_) | CallResult::BadArguments(_) | CallResult::Absent(_) => {
             report(503, now, "unhealthy", &[("error", "ClickHouse connection failed")], origin)
         }
     }

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::begin::{Batch, next_of_batch};
+use super::Session;
+use super::begin::{Batch, next_of_batch, refuse};
 use super::failure::Failure;
 use super::health;
 use super::service::Service;
 use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step};
-use super::{Session, begin::failure_text};
 use crate::clickhouse::Rows;
 use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
-use crate::mcp::{CallResult, Revision};
+use crate::mcp::{CallResult, Revision, result_meta};
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
+
+/// How long clients may keep what they were told of lists and resources, in milliseconds.
+const LIST_LIVES_MS: u64 = 300_000;
 
 /// A request that has been understood and may pause.
 pub(super) struct Running {
@@ -51,8 +54,11 @@ impl Next {
 
 /// What the answer looks like.
 pub(super) enum Shape {
-    /// A JSON-RPC response in the shape of a revision.
-    Rpc { revision: Revision, progress_token: Option<Value> },
+    /// The result of a tool in the shape of a revision.
+    Tool { revision: Revision, progress_token: Option<Value> },
+    /// The result of another method in the shape of a revision, which is the text that the task ends with; whether
+    /// clients may keep it.
+    Method { revision: Revision, cached: bool },
     /// The answer of `/health`.
     Health,
 }
@@ -87,7 +93,7 @@ impl Running {
         self.advance(env, step).settle(env)
     }
 
-    fn advance(self: Box<Self>, env: &mut Env<'_>, mut step: ToolStep) -> Next {
+    fn advance(mut self: Box<Self>, env: &mut Env<'_>, mut step: ToolStep) -> Next {
         loop {
             match step {
                 ToolStep::Fetch(request, state) => {
@@ -112,6 +118,10 @@ impl Running {
                 ToolStep::Wait(until, state) => {
                     return Next::Step(Step::Wait(until, AwaitTime { running: self, state }));
                 }
+                ToolStep::HandOver(task) => {
+                    step = task.start(env, &self.call);
+                    self.task = task;
+                }
                 ToolStep::Done(result) => return self.complete(env, &result),
             }
         }
@@ -121,23 +131,33 @@ impl Running {
         let Self { id, shape, scene, .. } = self;
         match shape {
             Shape::Health => Next::Step(Step::Done(Reply::Http(health::answer(&scene, env.now, result)))),
-            Shape::Rpc { revision, .. } => match result {
-                CallResult::BadArguments(reason) if !revision.reports_bad_arguments_as_results() => {
-                    let failure = Failure::Params(reason.clone());
-                    let (status, text) = failure_text(&failure, Some(&id), Some(revision));
-                    scene.deliver(status, Some(text), None)
-                }
-                CallResult::BadArguments(_) | CallResult::Structured(_) | CallResult::Failed(_) => {
-                    let text = jsonrpc::result_text(&id, &result.to_json_text(revision));
-                    scene.deliver(200, Some(text), None)
-                }
-            },
+            Shape::Tool { revision, .. } => {
+                let answer = match result {
+                    CallResult::BadArguments(reason) if !revision.reports_bad_arguments_as_results() => {
+                        Err(Failure::Params(reason.clone()))
+                    }
+                    CallResult::Absent(name) => Err(Failure::NoSuchTool(name.clone())),
+                    CallResult::BadArguments(_) | CallResult::Structured(_) | CallResult::Failed(_) => {
+                        Ok(result.to_json_text(revision))
+                    }
+                };
+                scene.answer(&id, revision, answer)
+            }
+            Shape::Method { revision, cached } => {
+                let answer = match result {
+                    CallResult::Structured(text) => Ok(scene.completed(text, cached, revision)),
+                    CallResult::Failed(reason) => Err(Failure::NotDone(reason.clone())),
+                    CallResult::BadArguments(reason) => Err(Failure::Params(reason.clone())),
+                    CallResult::Absent(uri) => Err(Failure::NoSuchResource { uri: uri.clone(), revision }),
+                };
+                scene.answer(&id, revision, answer)
+            }
         }
     }
 
     /// A progress notification, when the client asked for them.
     pub(super) fn progress(&self, read_rows: u64, total_rows: Option<u64>) -> Option<String> {
-        let Shape::Rpc { revision, progress_token: Some(token) } = &self.shape else { return None };
+        let Shape::Tool { revision, progress_token: Some(token) } = &self.shape else { return None };
         if matches!(self.scene.surface, Surface::Http { takes_events: false, .. }) {
             return None;
         }
@@ -164,6 +184,36 @@ impl Scene {
             }
             None => Next::Step(Step::Done(self.reply(status, text, session))),
         }
+    }
+
+    /// Ends a request with its result, or with what went wrong.
+    pub(super) fn answer(self, id: &RequestId, revision: Revision, answer: Result<String, Failure>) -> Next {
+        match answer {
+            Ok(result) => {
+                let text = jsonrpc::result_text(id, &result);
+                self.deliver(200, Some(text), None)
+            }
+            Err(failure) => refuse(self, &failure, Some(id), Some(revision)),
+        }
+    }
+
+    /// The text of a result object with what every stateless result carries and, for what may be cached, how long and
+    /// by whom.
+    pub(super) fn completed(&self, result: &str, cached: bool, revision: Revision) -> String {
+        let object = result.strip_suffix('}').filter(|_| revision.has_result_type());
+        let Some(object) = object else { return result.to_owned() };
+        let mut text = object.to_owned();
+        if !object.trim_end().ends_with('{') {
+            text.push(',');
+        }
+        text.push_str(&format!("\"resultType\":\"complete\",\"_meta\":{}", result_meta()));
+        if cached {
+            // Behind authentication a shared cache must not serve one caller what another was told.
+            let scope = if self.service.config.has_authentication() { "private" } else { "public" };
+            text.push_str(&format!(",\"ttlMs\":{LIST_LIVES_MS},\"cacheScope\":\"{scope}\""));
+        }
+        text.push('}');
+        text
     }
 
     /// The reply that carries a text, or that there is none to carry.

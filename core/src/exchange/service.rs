@@ -46,6 +46,12 @@ pub enum StartError {
 }
 
 impl Service {
+    /// A service of Housekey's own tools, as the configuration wants them.
+    pub fn product(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
+        let tools = Table::product(&config);
+        Self::new(config, tools, host)
+    }
+
     /// A service of these tools under this configuration.
     pub fn new(config: Config, tools: Table, host: Host) -> Result<Arc<Self>, StartError> {
         let jwe = &config.server.jwe;

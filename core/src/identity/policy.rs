@@ -232,6 +232,7 @@ impl Access {
             roles: self.roles.clone(),
             database: self.database.clone(),
             statement,
+            parameters: Vec::new(),
             inner: Inner::default(),
             settings: Vec::new(),
             headers,

@@ -97,6 +97,11 @@ impl Revision {
         self >= Self::V2025_11_25
     }
 
+    /// A resource that is not there has an error code of its own; since then it is a bad parameter.
+    pub fn has_own_code_for_absent_resources(self) -> bool {
+        self <= Self::V2025_11_25
+    }
+
     /// Bad arguments are a result with `isError`; before, they were a protocol error.
     pub fn reports_bad_arguments_as_results(self) -> bool {
         self >= Self::V2025_11_25

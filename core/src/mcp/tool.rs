@@ -43,6 +43,8 @@ pub enum CallResult {
     Failed(String),
     /// The arguments do not fit: a result from 2025-11-25 on, a protocol error before (MCP, server/tools).
     BadArguments(String),
+    /// There is nothing of this name for this caller.
+    Absent(String),
 }
 
 /// The result of `tools/list`, without what every stateless result carries.
@@ -87,7 +89,7 @@ impl CallResult {
     pub fn to_json_text(&self, revision: Revision) -> String {
         let (text, structured, is_error) = match self {
             Self::Structured(text) => (text, revision.has_structured_content(), false),
-            Self::Failed(text) | Self::BadArguments(text) => (text, false, true),
+            Self::Failed(text) | Self::BadArguments(text) | Self::Absent(text) => (text, false, true),
         };
         let mut out = String::with_capacity(text.len() * 2 + 256);
         out.push_str("{\"content\":[{\"type\":\"text\",\"text\":");

@@ -1,25 +1,31 @@
 //! `execute_query`: one read-only statement, as the person who asks, cut to a size that a model can read.
 
-use std::sync::LazyLock;
-
 use serde_json::{Value, json};
 
-use super::explain::explain;
-use super::plan::{Plan, learn};
-use super::{Call, Moment, Task, Tool, ToolState, ToolStep};
-use crate::clickhouse::{Outcome, Protocol, QueryRequest, Statement, TruncationReason};
+use super::arguments::Arguments;
+use super::inquiry::{Answer, Inquiry, Turn};
+use super::plan::Question;
+use super::table_answer::{self, table};
+use super::{Call, Tool};
+use crate::clickhouse::{Outcome, Protocol, Statement};
+use crate::config::Config;
 use crate::env::Env;
-use crate::jsonrpc::Params;
 use crate::mcp::{CallResult, Definition, Hints};
 use crate::sql::{ReadOnlySql, Rules};
 
-/// How often one call may begin anew because a profile refused a setting. Each time at least one is left out.
-const MOST_ATTEMPTS: u64 = 12;
-
 /// The tool.
-pub struct ExecuteQuery;
+pub struct ExecuteQuery {
+    definition: Definition,
+}
 
-static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
+impl ExecuteQuery {
+    /// The tool as the configuration wants it.
+    pub fn new(_: &Config) -> Self {
+        Self { definition: definition() }
+    }
+}
+
+fn definition() -> Definition {
     Definition {
     name: "execute_query".into(),
     title: "Execute SQL Query".into(),
@@ -44,83 +50,38 @@ static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
         "required": ["query"],
         "additionalProperties": false
     }),
-    output_schema: Some(json!({
-        "type": "object",
-        "properties": {
-            "columns": { "type": "array", "items": { "type": "string" }, "description": "Column names, in order" },
-            "types": { "type": "array", "items": { "type": "string" }, "description": "ClickHouse types, in order" },
-            "rows": {
-                "type": "array",
-                "items": { "type": "array" },
-                "description": "One array of values for each row, in the order of the columns"
-            },
-            "count": { "type": "integer", "description": "The number of rows returned" },
-            "truncated": {
-                "type": "object",
-                "description": "Present when there was more than is returned",
-                "properties": {
-                    "reason": { "type": "string", "enum": ["rows", "bytes"] },
-                    "limit": { "type": "integer", "description": "The cap that was reached, in rows or bytes" },
-                    "returned_rows": { "type": "integer" }
-                },
-                "required": ["reason", "limit", "returned_rows"],
-                "additionalProperties": false
-            },
-            "notes": {
-                "type": "array",
-                "items": { "type": "string" },
-                "description": "What was changed in the statement before it ran"
-            }
-        },
-        "required": ["columns", "types", "rows", "count"],
-        "additionalProperties": false
-    })),
+    output_schema: Some(table_answer::schema()),
     hints: Hints { read_only: true, destructive: false, idempotent: true, open_world: false },
 }
-});
+}
 
 impl Tool for ExecuteQuery {
     fn definition(&self) -> &Definition {
-        &DEFINITION
+        &self.definition
     }
 }
 
-impl Task for ExecuteQuery {
-    fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep {
-        attempt(env, call, 1)
+impl Inquiry for ExecuteQuery {
+    fn name(&self) -> &str {
+        &self.definition.name
     }
 
-    fn resume(&self, env: &mut Env<'_>, call: &Call, state: ToolState, moment: Moment) -> ToolStep {
-        let outcome = match moment {
-            Moment::Queried(outcome) => outcome,
-            Moment::Fetched(_) | Moment::Answered(_) | Moment::Woken => {
-                return ToolStep::Done(CallResult::Failed("the query was interrupted: try again".into()));
-            }
-        };
-        let attempts = state.as_u64().unwrap_or(MOST_ATTEMPTS);
-        let mut sent = None;
-        if let Outcome::Exception(exception) = &outcome {
-            // Planned from the same facts, it is the request that was refused, but for its query_id.
-            sent = arguments(call).ok().and_then(|asked| asked.plan(env, call).ok()).map(|plan| plan.request);
-            if attempts < MOST_ATTEMPTS
-                && let Some(request) = &sent
-                && learn(env, call, request, exception)
-            {
-                return attempt(env, call, attempts + 1);
-            }
+    fn question(&self, call: &Call, _: &Value) -> Result<Question, CallResult> {
+        let asked = Asked::read(call).map_err(CallResult::BadArguments)?;
+        let statement = Statement::ReadOnly(asked.parse_sql(call).map_err(CallResult::Failed)?);
+        Ok(Question { rows: asked.limit, ..Question::new(statement) })
+    }
+
+    fn answered(&self, _: &mut Env<'_>, call: &Call, _: Value, answer: Answer) -> Turn {
+        if let Some(reason) = answer.failure(call) {
+            return Turn::Done(CallResult::Failed(reason));
         }
-        ToolStep::Done(result(call, outcome, sent.as_ref()))
-    }
-}
-
-fn attempt(env: &mut Env<'_>, call: &Call, attempts: u64) -> ToolStep {
-    let asked = match arguments(call) {
-        Ok(asked) => asked,
-        Err(reason) => return ToolStep::Done(CallResult::BadArguments(reason)),
-    };
-    match asked.plan(env, call) {
-        Ok(plan) => ToolStep::Query(Box::new(plan.request), plan.limits, json!(attempts)),
-        Err(reason) => ToolStep::Done(CallResult::Failed(reason)),
+        Turn::Done(match &answer.outcome {
+            Outcome::Rows { columns, rows, truncated } => {
+                table(columns, rows, *truncated, &notes(&answer.sent.statement))
+            }
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => table(&[], &[], None, &[]),
+        })
     }
 }
 
@@ -130,39 +91,18 @@ struct Asked {
     limit: Option<u64>,
 }
 
-fn arguments(call: &Call) -> Result<Asked, String> {
-    let arguments: &Params = &call.arguments;
-    if let Some(unknown) = arguments.keys().find(|name| !matches!(name.as_str(), "query" | "limit")) {
-        return Err(format!("there is no argument {unknown:?}: `query` and `limit` are all"));
-    }
-    let query = match arguments.get("query") {
-        Some(Value::String(query)) => query.clone(),
-        Some(_) => return Err("`query` must be a string".into()),
-        None => return Err("`query` is missing: one read-only SQL statement".into()),
-    };
-    let limit = match arguments.get("limit") {
-        None | Some(Value::Null) => None,
-        Some(limit) => Some(whole(limit).ok_or("`limit` must be a whole number of at least 1")?),
-    };
-    Ok(Asked { query, limit })
-}
-
 /// Whether a setting says in which zone times are shown.
 pub(crate) fn is_time_zone(setting: &str) -> bool {
     setting.eq_ignore_ascii_case("session_timezone")
 }
 
-/// A whole number of at least one; `10.0` is one too, since some clients know no integers.
-fn whole(value: &Value) -> Option<u64> {
-    let number = value.as_u64().or_else(|| {
-        let number = value.as_f64()?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-        (number.fract() == 0.0 && (1.0..9e15).contains(&number)).then_some(number as u64)
-    })?;
-    (number >= 1).then_some(number)
-}
-
 impl Asked {
+    fn read(call: &Call) -> Result<Self, String> {
+        let arguments = Arguments::read(&call.arguments, &["query", "limit"])?;
+        let query = arguments.needed("query", "one read-only SQL statement")?.to_owned();
+        Ok(Self { query, limit: arguments.whole("limit")? })
+    }
+
     fn parse_sql(&self, call: &Call) -> Result<ReadOnlySql, String> {
         let rules = Rules {
             allowed_settings: &call.config.server.tool_input_settings,
@@ -180,70 +120,16 @@ impl Asked {
         }
         Ok(sql)
     }
-
-    fn plan(&self, env: &mut Env<'_>, call: &Call) -> Result<Plan, String> {
-        let sql = self.parse_sql(call)?;
-        Ok(Plan::new(env, call, "execute_query", Statement::ReadOnly(sql), self.limit))
-    }
-
-    /// What was changed before the statement ran.
-    fn notes(&self, call: &Call) -> Vec<String> {
-        let dropped = self.parse_sql(call).ok().and_then(|sql| sql.dropped_format().map(str::to_owned));
-        dropped
-            .map(|format| {
-                format!("The clause FORMAT {format} was dropped: results always come in this shape.")
-            })
-            .into_iter()
-            .collect()
-    }
 }
 
-fn result(call: &Call, outcome: Outcome, sent: Option<&QueryRequest>) -> CallResult {
-    match outcome {
-        Outcome::Exception(exception) => {
-            let sent = sent.and_then(|request| match &request.statement {
-                Statement::ReadOnly(sql) => Some((sql, request.inner)),
-                Statement::Writable(_) => None,
-            });
-            CallResult::Failed(explain(call, sent, &exception))
-        }
-        // Whatever listens at an address that a token chose, its words are not for the model.
-        Outcome::Broken(_) if !call.access.chosen_by.is_operator() => CallResult::Failed(
-            "The query did not finish: the server that the token names could not be reached in the way that the token \
-             wants, or did not answer as ClickHouse does."
-                .into(),
-        ),
-        Outcome::Broken(reason) => CallResult::Failed(format!("The query did not finish: {reason}.")),
-        Outcome::NoResult => {
-            CallResult::Structured("{\"columns\":[],\"types\":[],\"rows\":[],\"count\":0}".into())
-        }
-        Outcome::Rows { columns, rows, truncated } => {
-            let mut text = String::with_capacity(256 + rows.iter().map(|row| row.0.len() + 1).sum::<usize>());
-            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-            let types: Vec<&str> = columns.iter().map(|column| column.type_name.as_str()).collect();
-            text.push_str(&format!("{{\"columns\":{},\"types\":{},\"rows\":[", json!(names), json!(types)));
-            for (at, row) in rows.iter().enumerate() {
-                if at > 0 {
-                    text.push(',');
-                }
-                text.push_str(&row.0);
-            }
-            text.push_str(&format!("],\"count\":{}", rows.len()));
-            if let Some(cut) = truncated {
-                let reason = match cut.reason {
-                    TruncationReason::Rows => "rows",
-                    TruncationReason::Bytes => "bytes",
-                };
-                let (limit, returned_rows) = (cut.limit, cut.returned_rows);
-                let cut = json!({ "reason": reason, "limit": limit, "returned_rows": returned_rows });
-                text.push_str(&format!(",\"truncated\":{cut}"));
-            }
-            let notes = arguments(call).map(|asked| asked.notes(call)).unwrap_or_default();
-            if !notes.is_empty() {
-                text.push_str(&format!(",\"notes\":{}", json!(notes)));
-            }
-            text.push('}');
-            CallResult::Structured(text)
-        }
-    }
+/// What was changed before the statement ran.
+fn notes(statement: &Statement) -> Vec<String> {
+    let dropped = match statement {
+        Statement::ReadOnly(sql) => sql.dropped_format(),
+        Statement::Writable(_) => None,
+    };
+    dropped
+        .map(|format| format!("The clause FORMAT {format} was dropped: results always come in this shape."))
+        .into_iter()
+        .collect()
 }

@@ -1,8 +1,11 @@
 //! The table of tools, and what a tool is: a value that starts, may pause for every reason that a step may, and ends.
 
+mod arguments;
 mod execute_query;
 mod explain;
+mod inquiry;
 mod plan;
+mod table_answer;
 
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ use crate::time::UnixTime;
 pub use execute_query::ExecuteQuery;
 pub(crate) use execute_query::is_time_zone;
 pub(crate) use explain::told;
-pub(crate) use plan::{Plan, learn};
+pub(crate) use plan::{Plan, Question, learn};
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
 pub type ToolState = serde_json::Value;
@@ -46,6 +49,8 @@ pub enum ToolStep {
     Ask(ServerRequest, ToolState),
     /// A later moment.
     Wait(UnixTime, ToolState),
+    /// Another task, which takes the call over from its start.
+    HandOver(Arc<dyn Task>),
     /// Nothing more.
     Done(CallResult),
 }
@@ -97,9 +102,9 @@ impl Table {
         Self { tools }
     }
 
-    /// Housekey's own tools.
-    pub fn product() -> Self {
-        Self::new(vec![Arc::new(ExecuteQuery)])
+    /// Housekey's own tools, as the configuration wants them.
+    pub fn product(config: &Config) -> Self {
+        Self::new(vec![Arc::new(ExecuteQuery::new(config))])
     }
 
     /// The tool of that name, if it is there for this caller.

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::Call;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, Protocol, QueryRequest, ReadLimits, RefusedSetting, RowLimits, Setting,
-    Statement,
+    Exception, FORMAT_SETTINGS, Parameter, Protocol, QueryRequest, ReadLimits, RefusedSetting, RowLimits,
+    Setting, Statement,
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals, RefusedValue};
@@ -22,6 +22,25 @@ const GRACE_SECONDS: u64 = 5;
 /// Seconds that a host waits when the operator set no limit.
 const LONGEST_WAIT: u64 = 24 * 3600;
 
+/// A question to ClickHouse, checked, and what the caller wants of its answer.
+pub(crate) struct Question {
+    pub(crate) statement: Statement,
+    pub(crate) parameters: Vec<Parameter>,
+    /// Settings that the caller may choose, by their own names.
+    pub(crate) settings: Vec<Setting>,
+    /// Lowers the caps on rows.
+    pub(crate) rows: Option<u64>,
+    /// Lowers the caps on seconds.
+    pub(crate) seconds: Option<u64>,
+}
+
+impl Question {
+    /// A statement without anything beside it.
+    pub(crate) fn new(statement: Statement) -> Self {
+        Self { statement, parameters: Vec::new(), settings: Vec::new(), rows: None, seconds: None }
+    }
+}
+
 /// A request ready to go, and the caps on its rows.
 pub(crate) struct Plan {
     pub(crate) request: QueryRequest,
@@ -29,19 +48,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans a statement of a tool for the caller of a call. `limit` lowers the operator's cap on rows.
-    pub(crate) fn new(
-        env: &mut Env<'_>,
-        call: &Call,
-        tool: &str,
-        statement: Statement,
-        limit: Option<u64>,
-    ) -> Self {
+    /// Plans a question of a tool for the caller of a call.
+    pub(crate) fn new(env: &mut Env<'_>, call: &Call, tool: &str, question: Question) -> Self {
         let (config, access) = (&call.config, &call.access);
+        let Question { statement, parameters, settings: chosen, rows: limit, seconds: patience } = question;
         let rows = [config.clickhouse.max_result_rows, access.limit, limit].into_iter().flatten().min();
         let bytes = config.clickhouse.max_result_bytes;
         let configured_time = Some(config.clickhouse.max_execution_time).filter(|seconds| *seconds > 0);
-        let seconds = [configured_time, access.max_execution_time].into_iter().flatten().min();
+        let seconds = [configured_time, access.max_execution_time, patience].into_iter().flatten().min();
         // Where the operator leaves a cap to the person's profile, that is not known here, and a setting would replace
         // it. What a token or a call asks for is then kept by us alone.
         let server_seconds = seconds.filter(|_| configured_time.is_some());
@@ -58,6 +72,8 @@ impl Plan {
         let one_more = one_more.filter(|rows| !known.refuse("limit", &rows.to_string()));
         request.inner = Inner { readonly: !known.read_only_profile, limit: one_more };
         request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
+        request.settings.extend(chosen);
+        request.parameters = parameters;
         Self { request, limits: RowLimits { rows, bytes } }
     }
 }

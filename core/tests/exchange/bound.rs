@@ -17,6 +17,7 @@ fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
     let comment = comment.filter(|_| !settings.iter().any(|(name, _)| *name == "log_comment"));
     let settings = settings.iter().copied().chain(comment);
     Asked {
+        parameters: Vec::new(),
         sql: sql.to_owned(),
         settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         rows: None,

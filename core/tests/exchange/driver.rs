@@ -77,8 +77,8 @@ pub(crate) struct Scripted {
     pub(crate) sent: Vec<String>,
 }
 
-/// A configuration of these variables.
-pub(crate) fn service(variables: &[(&str, &str)], tools: Table) -> Arc<Service> {
+/// A service under a configuration of these variables: of Housekey's own tools, or of others.
+pub(crate) fn service(variables: &[(&str, &str)], tools: Option<Table>) -> Arc<Service> {
     // Over HTTP unless the variables say otherwise: a later value of the same name wins.
     let environment = std::iter::once(&("MCP_TRANSPORT", "http"))
         .chain(variables)
@@ -87,17 +87,25 @@ pub(crate) fn service(variables: &[(&str, &str)], tools: Table) -> Arc<Service> 
     let sources = Sources { document: None, environment, flags: Vec::new() };
     let loaded =
         config::load(Host::Native, &sources, &|_| Err("no files here".into())).expect("a configuration");
-    Service::new(loaded.config, tools, Host::Native).expect("a service")
+    match tools {
+        Some(tools) => Service::new(loaded.config, tools, Host::Native),
+        None => Service::product(loaded.config, Host::Native),
+    }
+    .expect("a service")
 }
 
 impl Scripted {
     pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
-        Self::with_tools(variables, Table::product())
+        Self::of(service(variables, None))
     }
 
     pub(crate) fn with_tools(variables: &[(&str, &str)], tools: Table) -> Self {
+        Self::of(service(variables, Some(tools)))
+    }
+
+    fn of(service: Arc<Service>) -> Self {
         Self {
-            service: service(variables, tools),
+            service,
             facts: Facts::default(),
             now: UnixTime::from_seconds(1_800_000_000),
             rng: Counting(1),

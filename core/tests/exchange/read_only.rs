@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::Reply;
 use housekey_core::jose::claims::Claims;
@@ -32,6 +33,7 @@ impl Task for Writing {
 }
 
 fn tools() -> Table {
+    let config = config::load(Host::Native, &Sources::default(), &|_| Err(String::new())).unwrap().config;
     let hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
     let definition = Definition {
         name: "write".into(),
@@ -41,7 +43,7 @@ fn tools() -> Table {
         output_schema: None,
         hints,
     };
-    Table::new(vec![Arc::new(Writing(definition)), Arc::new(ExecuteQuery)])
+    Table::new(vec![Arc::new(Writing(definition)), Arc::new(ExecuteQuery::new(&config))])
 }
 
 fn ask(server: &mut Scripted, token: Option<&str>, method: &str, params: &Value) -> Value {

@@ -43,6 +43,7 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
         roles: Vec::new(),
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
+        parameters: Vec::new(),
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

@@ -18,7 +18,6 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use housekey_core::config::{Config, Host, Loaded, Transport};
 use housekey_core::exchange::Service;
-use housekey_core::tool::Table;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use tracing::{info, warn};
@@ -77,7 +76,7 @@ pub async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// The configuration cannot serve.
 pub fn native(config: Config) -> anyhow::Result<Native> {
-    let service = Service::new(config, Table::product(), Host::Native)?;
+    let service = Service::product(config, Host::Native)?;
     Ok(Native::new(service)?)
 }
 

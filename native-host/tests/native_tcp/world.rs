@@ -86,6 +86,7 @@ pub(crate) fn query(port: u16, credential: Credential, sql: &str) -> QueryReques
         roles: Vec::new(),
         database: None,
         statement: statement(sql),
+        parameters: Vec::new(),
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

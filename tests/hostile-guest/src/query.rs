@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bindings::housekey::clickhouse::native::{self, Answer, Event, Limits, Query, Setting};
+use crate::bindings::housekey::clickhouse::native::{self, Answer, Event, Limits, Parameter, Query, Setting};
 
 /// Begins the ordered query so often, and looks at the answers only after that.
 pub(crate) fn run(orders: &Value) -> Value {
@@ -24,9 +24,13 @@ fn query(ordered: &Value) -> Query {
     sql.extend(std::iter::repeat_n(' ', padding.unwrap_or_default()));
     sql.push_str(&text(&ordered["tail"]));
     let settings = ordered["settings"].as_array().into_iter().flatten();
+    let parameters = ordered["parameters"].as_array().into_iter().flatten();
     Query {
         id: text(&ordered["id"]),
         sql,
+        parameters: parameters
+            .map(|parameter| Parameter { name: text(&parameter[0]), value: text(&parameter[1]) })
+            .collect(),
         settings: settings
             .map(|setting| Setting { name: text(&setting[0]), value: text(&setting[1]) })
             .collect(),

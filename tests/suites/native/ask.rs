@@ -78,6 +78,7 @@ pub(crate) fn query(scheme: Scheme, port: u16, credential: Credential, statement
         roles: Vec::new(),
         database: None,
         statement,
+        parameters: Vec::new(),
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

@@ -48,8 +48,8 @@ pub enum EncodeError {
         /// The header's name.
         name: String,
     },
-    /// The settings do not fit into a URL.
-    #[error("the settings take {length} bytes in the URL, and at most {longest} fit")]
+    /// The settings and parameters do not fit into a URL.
+    #[error("the settings and parameters take {length} bytes in the URL, and at most {longest} fit")]
     UriTooLong {
         /// Bytes that the URL would take.
         length: usize,
@@ -170,10 +170,14 @@ fn encode_uri(query: &QueryRequest) -> Result<Uri, EncodeError> {
         push_parameter(&mut uri, "database", database);
     }
     push_parameter(&mut uri, "query_id", &query.query_id);
+    for parameter in &query.parameters {
+        push_parameter(&mut uri, &format!("param_{}", parameter.name()), parameter.as_written());
+    }
     let is_readonly = |setting: &&Setting| setting.name == "readonly";
     let settings = query.settings.iter();
     for setting in settings.clone().filter(|s| !is_readonly(s)).chain(settings.filter(is_readonly)) {
-        if setting.name.is_empty() || NOT_SETTINGS.contains(&&*setting.name) {
+        let no_setting = NOT_SETTINGS.contains(&&*setting.name) || setting.name.starts_with("param_");
+        if setting.name.is_empty() || no_setting {
             return Err(EncodeError::SettingName { name: setting.name.clone().into_owned() });
         }
         push_parameter(&mut uri, &setting.name, &setting.value);
@@ -278,6 +282,7 @@ mod tests {
             roles: Vec::new(),
             database: None,
             statement: read_only("SELECT 1"),
+            parameters: Vec::new(),
             inner: crate::sql::Inner { readonly: true, limit: None },
             settings: Vec::new(),
             headers: Vec::new(),

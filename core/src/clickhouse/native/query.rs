@@ -12,6 +12,7 @@ use super::login::{Login, Options};
 use super::revision::{Feature, Revision};
 use super::settings;
 use super::wire::Writer;
+use crate::clickhouse::parameter::Parameter;
 use crate::clickhouse::query::{Credential, QueryRequest, ReadLimits, RunAs, Setting, Statement};
 use crate::sql::{ImpersonatedUser, execute_as, quote_literal};
 
@@ -74,8 +75,8 @@ pub struct Query {
     pub(super) user: Option<ImpersonatedUser>,
     /// Settings for this query only.
     pub(super) settings: Vec<Setting>,
-    /// Parameters by name, their values as the text of a literal without quotes.
-    pub parameters: Vec<(String, String)>,
+    /// What `{name:Type}` in the text stands for.
+    pub(super) parameters: Vec<Parameter>,
     /// Roles that the user gets beside their own. A server asks nobody whether they were granted.
     pub external_roles: Vec<String>,
     /// Roles that the user gets instead of their own; the same holds.
@@ -128,7 +129,7 @@ impl Query {
             id: request.query_id.clone(),
             user,
             settings: request.settings.clone(),
-            parameters: Vec::new(),
+            parameters: request.parameters.clone(),
             external_roles: request.roles.clone(),
             current_roles: None,
             trace: None,
@@ -234,11 +235,8 @@ impl Query {
         if !revision.has(Feature::Parameters) {
             return if self.parameters.is_empty() { Ok(()) } else { Err(EncodeError::Parameters) };
         }
-        for (name, value) in &self.parameters {
-            if name.is_empty() {
-                return Err(EncodeError::SettingName);
-            }
-            packet.text(name).varuint(PARAMETER).text(&quote_literal(&tab_separated(value)));
+        for parameter in &self.parameters {
+            packet.text(parameter.name()).varuint(PARAMETER).text(&quote_literal(parameter.as_written()));
         }
         packet.text("");
         Ok(())
@@ -253,23 +251,6 @@ fn is_insert(statement: &Statement) -> bool {
             sql.text().split_at_checked(6).is_some_and(|(word, _)| word.eq_ignore_ascii_case("INSERT"))
         }
     }
-}
-
-/// A value as it stands in a line of tab-separated values, which is how a server reads a parameter once it has taken
-/// off the quotes (measured on 26.9: a line feed that is escaped once is refused).
-fn tab_separated(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            '\\' => escaped.push_str("\\\\"),
-            '\t' => escaped.push_str("\\t"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\0' => escaped.push_str("\\0"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// The packet of an empty block: there are no external tables, or no rows to insert.

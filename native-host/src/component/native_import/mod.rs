@@ -121,8 +121,9 @@ impl native::HostAnswer for View<'_> {
 }
 
 fn asked(query: native::Query) -> Asked {
-    let native::Query { id: _, sql, settings, limits } = query;
+    let native::Query { id: _, sql, parameters, settings, limits } = query;
     let native::Limits { rows, row_bytes, seconds } = limits;
     let settings = settings.into_iter().map(|native::Setting { name, value }| (name, value)).collect();
-    Asked { sql, settings, rows, row_bytes, seconds }
+    let parameters = parameters.into_iter().map(|native::Parameter { name, value }| (name, value)).collect();
+    Asked { sql, parameters, settings, rows, row_bytes, seconds }
 }

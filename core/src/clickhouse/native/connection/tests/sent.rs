@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
+use crate::clickhouse::Parameter;
 use crate::clickhouse::native::client_info::TraceContext;
 use crate::clickhouse::native::compress::Compression;
 use crate::clickhouse::query::{
@@ -29,6 +30,7 @@ fn request(is_interserver: bool) -> QueryRequest {
         roles: Vec::new(),
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT currentUser() AS u", &rules).unwrap()),
+        parameters: Vec::new(),
         inner: Inner { readonly: true, limit: None },
         settings: vec![
             Setting::new("readonly", "1"),
@@ -75,7 +77,7 @@ fn queries_are_written_as_a_server_took_them() {
             query.current_roles = Some(Vec::new());
         }
         if revision >= 54_459 {
-            query.parameters = vec![("p".to_owned(), "it's\n".to_owned())];
+            query.parameters = vec![Parameter::text("p", "it's\n").unwrap()];
         }
         let bytes = fs::read(&path).unwrap();
         let (length, bytes) = bytes.split_first_chunk::<4>().unwrap();
