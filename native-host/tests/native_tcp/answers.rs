@@ -4,10 +4,14 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use housekey::clickhouse::Bounds;
-use housekey_core::clickhouse::{Endpoint, QueryEvent, QueryRequest, ReadLimits, Setting};
+use housekey_core::clickhouse::{
+    ChosenBy, Endpoint, QueryEvent, QueryRequest, Reach, ReadLimits, Setting, TokenTls,
+};
 
 use crate::proxy::Proxy;
-use crate::world::{ask, bounded, clickhouse, client, first_row, hear, is_gone, login, query, vouched};
+use crate::world::{
+    ask, bounded, chosen_by_token, clickhouse, client, first_row, hear, is_gone, login, query, vouched,
+};
 
 const WHO: &str = "SELECT currentUser()";
 const ENDLESS: &str = "SELECT number FROM numbers(1000000000000)";
