@@ -237,7 +237,7 @@ async fn the_log_says_once_why_queries_fail_and_nothing_of_them() {
 
 /// A query as somebody, through a gateway that may be anybody.
 async fn executed_as(person: &str) -> QueryRequest {
-    let rules = Rules { allowed_settings: &[], max_length: 1024 };
+    let rules = Rules::internal();
     let port = clickhouse().await.http_port();
     QueryRequest {
         endpoint: Endpoint { scheme: Scheme::Http, host: "127.0.0.1".into(), port },

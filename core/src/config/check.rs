@@ -12,9 +12,10 @@ use super::settings::{
     ClickHouse, Cluster, Config, CorsOrigin, Impersonation, Level, Logging, Server, Tls, Transport,
 };
 use super::value::{Value, quoted};
-use super::{Host, name_rules};
+use super::{Host, hint, name_rules};
 use crate::clickhouse::Protocol;
 use crate::secret::Secret;
+use crate::sql::Clause;
 
 /// Builds the configuration and adds what is wrong with it to `problems`; it is valid only if that stays empty.
 pub(super) fn check(
@@ -55,6 +56,12 @@ impl Reader<'_> {
                 .unwrap_or_else(|| Secret::from("")),
             cluster: self.cluster(protocol),
             read_only: self.flag("clickhouse.read_only"),
+            allow_destructive: self.flag("clickhouse.allow_destructive"),
+            allowed_table_functions: self.each(
+                "clickhouse.allowed_table_functions",
+                "is not the name of a table function or an engine",
+                name_rules::outside_name,
+            ),
             max_execution_time: self.number("clickhouse.max_execution_time"),
             max_result_rows: self.cap("clickhouse.max_result_rows"),
             max_result_bytes: self.cap("clickhouse.max_result_bytes"),
@@ -250,6 +257,7 @@ impl Reader<'_> {
             cors_origin: self.cors_origin(),
             public_resource_url: self.public_resource_url(),
             tool_input_settings: self.tool_input_settings(),
+            blocked_query_clauses: self.blocked_query_clauses(),
             jwe,
             token,
             component: self.optional("server.component"),
@@ -347,6 +355,24 @@ impl Reader<'_> {
             }
         }
         names
+    }
+
+    fn blocked_query_clauses(&mut self) -> Vec<Clause> {
+        let path = "server.blocked_query_clauses";
+        let mut clauses = Vec::new();
+        for name in self.list(path) {
+            match Clause::parse(&name) {
+                Some(clause) if clauses.contains(&clause) => {
+                    self.entry_problem(path, &name, "is given twice");
+                }
+                Some(clause) => clauses.push(clause),
+                None => {
+                    let near = hint::near_clauses(&name).join("`, `");
+                    self.entry_problem(path, &name, &format!("is not a clause; near it are `{near}`"));
+                }
+            }
+        }
+        clauses
     }
 
     fn level(&self) -> Level {

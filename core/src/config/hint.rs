@@ -1,6 +1,7 @@
 //! What somebody may have meant.
 
 use super::key::{Key, keys};
+use crate::sql::Clause;
 
 /// The variables of ClickHouse's own MCP server in Python, and what they are here.
 static PYTHON_SERVER: &[(&str, &str)] = &[
@@ -63,6 +64,16 @@ pub(super) fn nearest_path(path: &str) -> Option<String> {
 /// The flag that somebody may have meant, with its dashes.
 pub(super) fn nearest_flag(flag: &str) -> Option<String> {
     near(flag, super::flags().map(|spec| spec.name.to_owned())).map(|name| format!("--{name}"))
+}
+
+/// The clauses whose names are nearest to this one, the nearest first.
+pub(super) fn near_clauses(name: &str) -> Vec<&'static str> {
+    const MANY: usize = 3;
+    let name: String = name.chars().take(80).collect::<String>().to_ascii_uppercase();
+    let mut names: Vec<_> = Clause::names().collect();
+    names.sort_by_key(|other| strsim::damerau_levenshtein(&name, other));
+    names.truncate(MANY);
+    names
 }
 
 /// The shortest key of the same section whose words begin with those that were written: `max_rows` for

@@ -83,6 +83,14 @@ pub(super) fn refuse_input_setting(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The name of a table function, an engine or the like, as it is; `None` if it is none. `*` is none: who lists what
+/// reaches outside should know each name.
+pub(super) fn outside_name(text: &str) -> Option<String> {
+    let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then(|| text.to_owned())
+}
+
 /// Why the operator may not send a setting with every query.
 pub(super) fn refuse_extra_setting(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();

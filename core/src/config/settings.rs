@@ -5,6 +5,7 @@ use std::fmt;
 use super::host_pattern::HostPattern;
 use crate::clickhouse::Protocol;
 use crate::secret::Secret;
+use crate::sql::Clause;
 
 /// Everything that an operator decided, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,10 @@ pub struct ClickHouse {
     pub cluster: Option<Cluster>,
     /// Whether only tools that read are offered.
     pub read_only: bool,
+    /// Whether statements that write may also take something away.
+    pub allow_destructive: bool,
+    /// What reaches outside the database and may be used all the same, as the operator wrote it.
+    pub allowed_table_functions: Vec<String>,
     /// Seconds that ClickHouse may work on a query; 0 sets no limit.
     pub max_execution_time: u64,
     /// Rows that an answer may have; `None` for no cap.
@@ -93,6 +98,8 @@ impl fmt::Debug for ClickHouse {
             .field("password", &self.password)
             .field("cluster", &self.cluster)
             .field("read_only", &self.read_only)
+            .field("allow_destructive", &self.allow_destructive)
+            .field("allowed_table_functions", &self.allowed_table_functions)
             .field("max_execution_time", &self.max_execution_time)
             .field("max_result_rows", &self.max_result_rows)
             .field("max_result_bytes", &self.max_result_bytes)
@@ -165,6 +172,8 @@ pub struct Server {
     pub public_resource_url: Option<String>,
     /// ClickHouse settings that a statement may set.
     pub tool_input_settings: Vec<String>,
+    /// Clauses that no statement of a caller may have.
+    pub blocked_query_clauses: Vec<Clause>,
     /// JWE tokens.
     pub jwe: Jwe,
     /// The token of the one caller of stdio.

@@ -75,6 +75,7 @@ fn sample(path: &str, kind: Kind) -> String {
         (_, Kind::Integer { .. } | Kind::Seconds { .. }) => "77",
         (_, Kind::Text) => "sample.example",
         (_, Kind::Secret | Kind::Secrets) => "sample,secret-of-some-length",
+        ("server.blocked_query_clauses", _) => "LIMIT,ORDER BY",
         (_, Kind::List) => "sample_a,sample_b",
         (_, Kind::Map) => "x_sample=1,x_other=2",
         (_, Kind::Choice(_) | Kind::Objects) => panic!("{path} needs a sample"),

@@ -140,10 +140,8 @@ impl Bound {
     pub fn plan(&self, env: &mut Env<'_>, asked: &Asked) -> Result<Bounded, AskedError> {
         let config = &self.service.config;
         let given = Given::read(&asked.settings, &config.server.tool_input_settings)?;
-        let rules = Rules {
-            allowed_settings: &config.server.tool_input_settings,
-            max_length: config.clickhouse.max_query_length.map_or(usize::MAX, |most| most + REWRITTEN),
-        };
+        let rules = Rules::of(config);
+        let rules = Rules { max_length: rules.max_length.saturating_add(REWRITTEN), ..rules };
         let statement = ReadOnlySql::parse(&asked.sql, &rules)?;
         // The guest does not know of the protocol: see `ExecuteQuery`.
         let native = self.access.endpoint.scheme.protocol() == Protocol::Tcp;

@@ -75,8 +75,7 @@ struct Probe;
 
 impl Task for Probe {
     fn start(&self, env: &mut Env<'_>, call: &Call) -> ToolStep {
-        let Ok(statement) = ReadOnlySql::parse("SELECT 1", &Rules { allowed_settings: &[], max_length: 64 })
-        else {
+        let Ok(statement) = ReadOnlySql::parse("SELECT 1", &Rules::internal()) else {
             return ToolStep::Done(CallResult::Failed(String::new()));
         };
         let access = &call.access;

@@ -191,7 +191,7 @@ impl AwaitQuery {
 
 /// The query that ends another one on its server.
 pub(super) fn cancellation(request: &QueryRequest) -> Option<QueryRequest> {
-    let rules = crate::sql::Rules { allowed_settings: &[], max_length: 64 };
+    let rules = crate::sql::Rules::internal();
     let statement = ReadOnlySql::parse("SELECT 1", &rules).ok()?;
     Some(QueryRequest {
         run_as: crate::clickhouse::RunAs::Login,

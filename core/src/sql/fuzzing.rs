@@ -8,7 +8,8 @@ use super::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql, 
 #[allow(clippy::panic, reason = "a failed property is reported to the fuzzer by a panic")]
 pub fn check(input: &str) {
     let allowed = ["max_threads".to_owned(), "final".to_owned()];
-    let rules = Rules { allowed_settings: &allowed, max_length: 1 << 20 };
+    let rules =
+        Rules { allowed_settings: &allowed, max_length: 1 << 20, destructive: true, ..Rules::internal() };
     let deny = DenyList::new("gateway", &[], &[]);
     assert_eq!(decode(&quote_literal(input)).as_deref(), Some(input), "a quoted text reads back");
     if let Ok(writable) = WritableSql::parse(input, &rules) {

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_limit_cuts_the_whole_answer() {
         let allowed = names(&["max_threads"]);
-        let rules = Rules { allowed_settings: &allowed, max_length: 1000 };
+        let rules = Rules { allowed_settings: &allowed, ..Rules::internal() };
         let user = ImpersonatedUser::parse("u", &DenyList::new("g", &[], &[])).unwrap();
         for (sql, inner) in [
             ("SELECT 1", "SELECT 1\nSETTINGS limit=7, readonly=1"),
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn readonly_reaches_every_query() {
         let allowed = names(&["max_threads"]);
-        let rules = Rules { allowed_settings: &allowed, max_length: 1000 };
+        let rules = Rules { allowed_settings: &allowed, ..Rules::internal() };
         let user = ImpersonatedUser::parse(r"o'b\n", &DenyList::new("g", &[], &[])).unwrap();
         for (sql, inner) in [
             ("SELECT 1 -- c", "SELECT 1\nSETTINGS readonly=1"),

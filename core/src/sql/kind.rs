@@ -190,7 +190,7 @@ fn show(parts: &[Part<'_>]) -> Result<StatementKind, Refusal> {
 }
 
 /// The caller's word, short enough for a message.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     const LONGEST: usize = 40;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -9,19 +9,30 @@
 //! what a person may read; these checks keep a statement from changing state, lifting limits or leaving its wrapper.
 
 mod bracket;
+mod clause;
 #[doc(hidden)]
 pub mod fuzzing;
 mod impersonate;
+mod insert;
 mod kind;
 mod number;
+mod outset;
+mod outside;
 mod quote;
 mod read_only;
 mod refusal;
+mod rules;
 mod tail;
 mod token;
+mod writable;
+mod write_kind;
 
+pub use clause::Clause;
 pub use impersonate::{DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as};
 pub use kind::StatementKind;
 pub use quote::{quote_identifier, quote_literal};
-pub use read_only::{ReadOnlySql, Rules, WritableSql};
+pub use read_only::ReadOnlySql;
 pub use refusal::Refusal;
+pub use rules::Rules;
+pub use writable::WritableSql;
+pub use write_kind::WriteKind;

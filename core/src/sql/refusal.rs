@@ -133,6 +133,57 @@ pub enum Refusal {
         "the SETTINGS clause cannot be read: write SETTINGS name = value, name = value, without backslashes in names"
     )]
     SettingsUnreadable,
+    /// A clause that the operator has blocked.
+    #[error("{name} is not allowed here: leave it out")]
+    BlockedClause {
+        /// The clause, in capitals.
+        name: &'static str,
+    },
+    /// A table function, engine, source or destination that leads out of the database.
+    #[error(
+        "`{name}` is not allowed here, because it may reach outside the database: use tables of this database, or ask the operator to list it in `clickhouse.allowed_table_functions`"
+    )]
+    Outside {
+        /// Its name, as written.
+        name: String,
+    },
+    /// A statement that reads, where one that writes is wanted.
+    #[error("`{word}` starts a statement that only reads: use the tool that reads")]
+    OnlyReads {
+        /// The first word or sign.
+        word: String,
+    },
+    /// A statement that is on no list.
+    #[error(
+        "`{statement}` cannot be run here: possible are INSERT, CREATE, ALTER and, where the operator allows it, what takes something away, such as DROP, DELETE and UPDATE"
+    )]
+    NotWritable {
+        /// Its first words.
+        statement: String,
+    },
+    /// A statement that takes something away, and the operator does not want that.
+    #[error(
+        "{statement} is refused here, because it takes something away or may: the operator has not allowed that with `clickhouse.allow_destructive`"
+    )]
+    Destructive {
+        /// Its first words.
+        statement: String,
+    },
+    /// A statement about access, from somebody whom another user acts for.
+    #[error("{statement} is refused: who may do what is not changed through this server")]
+    AccessUnderImpersonation {
+        /// Its first words.
+        statement: String,
+    },
+    /// `FROM INFILE`.
+    #[error("FROM INFILE is refused: it would read a file; put the rows into the statement")]
+    FromInfile,
+    /// `ATTACH` that says where data lies.
+    #[error("ATTACH is possible only by name, for what was detached: write ATTACH TABLE name")]
+    AttachInFull,
+    /// `CREATE FUNCTION` with a body that is not SQL.
+    #[error("CREATE FUNCTION is possible only with SQL: write CREATE FUNCTION name AS x -> expression")]
+    FunctionBody,
     /// More than one trailing `FORMAT` clause.
     #[error("the statement has more than one FORMAT clause: remove them, results come back as JSON")]
     SeveralFormats,

@@ -104,10 +104,7 @@ impl Asked {
     }
 
     fn parse_sql(&self, call: &Call) -> Result<ReadOnlySql, String> {
-        let rules = Rules {
-            allowed_settings: &call.config.server.tool_input_settings,
-            max_length: call.config.clickhouse.max_query_length.unwrap_or(usize::MAX),
-        };
+        let rules = Rules::of(&call.config);
         let sql = ReadOnlySql::parse(&self.query, &rules).map_err(|refusal| refusal.to_string())?;
         // Over the native protocol times come as numbers, and nothing tells us in which zone this one statement wants
         // to see them.

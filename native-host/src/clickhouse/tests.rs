@@ -34,7 +34,7 @@ fn config(tls_directory: Option<&Path>, variables: &[(&str, &str)]) -> Config {
 }
 
 fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryRequest {
-    let rules = Rules { allowed_settings: &[], max_length: 64 };
+    let rules = Rules::internal();
     QueryRequest {
         endpoint: Endpoint { scheme, host: host.to_owned(), port },
         chosen_by,

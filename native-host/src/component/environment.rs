@@ -6,6 +6,7 @@ use housekey_core::config::{
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
+use housekey_core::sql::Clause;
 use serde_json::{Value, json};
 
 /// The environment of a guest that is to behave like this configuration: one variable, `HOUSEKEY_CONFIG`.
@@ -49,6 +50,8 @@ fn bound_clickhouse_section(clickhouse: &ClickHouse, access: &Access) -> Value {
         password: _,
         cluster: _,
         read_only,
+        allow_destructive,
+        allowed_table_functions,
         max_execution_time,
         max_result_rows,
         max_result_bytes,
@@ -64,6 +67,8 @@ fn bound_clickhouse_section(clickhouse: &ClickHouse, access: &Access) -> Value {
     let time = [configured_time, access.max_execution_time].into_iter().flatten().min();
     json!({
         "read_only": *read_only || access.read_only,
+        "allow_destructive": allow_destructive,
+        "allowed_table_functions": allowed_table_functions,
         "max_execution_time": time.unwrap_or(0),
         "max_result_rows": cap([*max_result_rows, access.limit].into_iter().flatten().min()),
         "max_result_bytes": cap(*max_result_bytes),
@@ -82,6 +87,7 @@ fn bound_server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        blocked_query_clauses,
         jwe,
         token: _,
         component: _,
@@ -92,6 +98,7 @@ fn bound_server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "blocked_query_clauses": clauses(blocked_query_clauses),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
         "max_body_bytes": max_body_bytes,
@@ -121,6 +128,8 @@ fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
         // The secret never enters the sandbox.
         cluster: _,
         read_only,
+        allow_destructive,
+        allowed_table_functions,
         max_execution_time,
         max_result_rows,
         max_result_bytes,
@@ -141,6 +150,8 @@ fn clickhouse_section(clickhouse: &ClickHouse) -> Value {
         "username": username,
         "password": password.expose(),
         "read_only": read_only,
+        "allow_destructive": allow_destructive,
+        "allowed_table_functions": allowed_table_functions,
         "max_execution_time": max_execution_time,
         "max_result_rows": cap(*max_result_rows),
         "max_result_bytes": cap(*max_result_bytes),
@@ -167,6 +178,7 @@ fn server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        blocked_query_clauses,
         jwe,
         token: _,
         component: _,
@@ -199,6 +211,7 @@ fn server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "blocked_query_clauses": clauses(blocked_query_clauses),
         "jwe": {
             "enabled": enabled,
             "jwe_secret_key": secrets(jwe_secret_key),
@@ -222,6 +235,10 @@ fn cap(cap: Option<u64>) -> Value {
 
 fn map(entries: &[(String, String)]) -> Value {
     entries.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn clauses(clauses: &[Clause]) -> Vec<&'static str> {
+    clauses.iter().map(|clause| clause.name()).collect()
 }
 
 fn secrets(secrets: &[Secret<String>]) -> Vec<&str> {
@@ -255,6 +272,8 @@ clickhouse:
   password: '0123'
   max_result_rows: -1
   max_result_bytes: 7
+  allow_destructive: true
+  allowed_table_functions: [url, S3]
   http_headers: { X-Tenant: a }
   extra_settings: { max_threads: '2' }
   impersonation: execute_as
@@ -264,6 +283,7 @@ server:
   address: 0.0.0.0
   allowed_hosts: [mcp.example.com]
   cors_origin: ['https://app.example.com']
+  blocked_query_clauses: [SETTINGS, into outfile]
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
 logging: { level: warn }
@@ -283,6 +303,7 @@ logging: { level: warn }
         assert_eq!(edge.server.jwe, Jwe { allowed_hosts: any, generator, ..native.server.jwe });
         assert_eq!(edge.server.allowed_hosts, native.server.allowed_hosts);
         assert_eq!(edge.server.cors_origin, native.server.cors_origin);
+        assert_eq!(edge.server.blocked_query_clauses, native.server.blocked_query_clauses);
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
         assert_eq!(edge.logging, native.logging);
     }

@@ -8,7 +8,7 @@ use housekey_core::clickhouse::{
 };
 use housekey_core::config::Config;
 use housekey_core::identity::Access;
-use housekey_core::sql::{Inner, ReadOnlySql, Refusal, Rules, WritableSql};
+use housekey_core::sql::{Inner, ReadOnlySql, Refusal, Rules};
 use tokio::time::timeout;
 
 use crate::clickhouse::Client;
@@ -18,7 +18,6 @@ pub(super) const PATIENCE: u64 = 15;
 /// Rows that are kept of an answer: grants may be many.
 const MOST_ROWS: usize = 10_000;
 const LIMITS: ReadLimits = ReadLimits { row_bytes: 64 << 10 };
-const RULES: Rules<'static> = Rules { allowed_settings: &[], max_length: 1024 };
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +30,11 @@ pub(super) enum Question {
 
 impl Question {
     fn statement(self) -> Result<Statement, Refusal> {
-        match self {
-            Self::Who => ReadOnlySql::parse(
-                "SELECT version() AS version, currentUser() AS user, timezone() AS timezone",
-                &RULES,
-            )
-            .map(Statement::ReadOnly),
-            // It changes nothing, but it is no statement that a tool would send.
-            Self::Grants => WritableSql::parse("SHOW GRANTS FINAL", &RULES).map(Statement::Writable),
-        }
+        let sql = match self {
+            Self::Who => "SELECT version() AS version, currentUser() AS user, timezone() AS timezone",
+            Self::Grants => "SHOW GRANTS FINAL",
+        };
+        ReadOnlySql::parse(sql, &Rules::internal()).map(Statement::ReadOnly)
     }
 }
 

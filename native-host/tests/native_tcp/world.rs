@@ -72,7 +72,7 @@ pub(crate) fn person(name: &str) -> ImpersonatedUser {
 }
 
 pub(crate) fn statement(sql: &str) -> Statement {
-    let rules = Rules { allowed_settings: &[], max_length: 8 << 20 };
+    let rules = Rules { max_length: 8 << 20, ..Rules::internal() };
     Statement::ReadOnly(ReadOnlySql::parse(sql, &rules).unwrap())
 }
 

@@ -98,12 +98,12 @@ pub(crate) fn person(name: &str) -> Result<ImpersonatedUser> {
 
 /// A statement that reads, and may set these.
 pub(crate) fn reading(sql: &str, settings: &[String]) -> Result<Statement> {
-    let rules = Rules { allowed_settings: settings, max_length: 8 << 20 };
+    let rules = Rules { allowed_settings: settings, max_length: 8 << 20, ..Rules::internal() };
     Ok(Statement::ReadOnly(ReadOnlySql::parse(sql, &rules)?))
 }
 
 pub(crate) fn writing(sql: &str) -> Result<Statement> {
-    let rules = Rules { allowed_settings: &[], max_length: 8 << 20 };
+    let rules = Rules { max_length: 8 << 20, destructive: true, impersonated: false, ..Rules::internal() };
     Ok(Statement::Writable(WritableSql::parse(sql, &rules)?))
 }
 

@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn read_only(sql: &str) -> Statement {
-        let rules = crate::sql::Rules { allowed_settings: &[], max_length: usize::MAX };
+        let rules = crate::sql::Rules::internal();
         Statement::ReadOnly(crate::sql::ReadOnlySql::parse(sql, &rules).unwrap())
     }
 

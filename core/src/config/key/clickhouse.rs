@@ -53,6 +53,11 @@ pub(super) static KEYS: &[Key] = &[
     key("clickhouse.read_only", Kind::Bool, "Offers tools that read only. This release has no other tools, and asks ClickHouse for `readonly` in either case.")
         .named("read-only", "CLICKHOUSE_READ_ONLY")
         .or("false"),
+    key("clickhouse.allow_destructive", Kind::Bool, "Whether statements that write may also take something away: DROP, TRUNCATE, DELETE, UPDATE, RENAME, KILL, SYSTEM and the like, and, without impersonation, GRANT and what else decides about access.")
+        .named("clickhouse-allow-destructive", "CLICKHOUSE_ALLOW_DESTRUCTIVE")
+        .or("false"),
+    key("clickhouse.allowed_table_functions", Kind::List, "Table functions, functions, table engines, sources of dictionaries and destinations of backups that statements may use although they reach outside the database, each written as in the statement: `url`, `s3`, `Distributed`. There is no wildcard.")
+        .named("clickhouse-allowed-table-functions", "CLICKHOUSE_ALLOWED_TABLE_FUNCTIONS"),
     key("clickhouse.max_execution_time", LONG, "Seconds that ClickHouse may work on a query. 0 sets no limit, and leaves it to the user's profile.")
         .named("clickhouse-max-execution-time", "CLICKHOUSE_MAX_EXECUTION_TIME")
         .or("600"),

@@ -102,9 +102,8 @@ pub(super) static KEYS: &[Key] = &[
     key("server.tls.ca_cert", Kind::Text, "Path of the authorities that client certificates must come from.")
         .named("server-tls-ca-cert", "MCP_SERVER_TLS_CA_CERT")
         .not_yet(TLS),
-    key("server.blocked_query_clauses", Kind::List, "Clauses that no statement may have.")
-        .named("blocked-query-clauses", "BLOCKED_QUERY_CLAUSES")
-        .not_yet("limit the ClickHouse user by grants and settings constraints"),
+    key("server.blocked_query_clauses", Kind::List, "Clauses that no statement of a caller may have, such as `SETTINGS`, `JOIN` or `INTO OUTFILE`. `docs/sql.md` lists them.")
+        .named("blocked-query-clauses", "BLOCKED_QUERY_CLAUSES"),
     key("server.tools", Kind::Objects, "Rules that make tools from views and tables.").not_yet(TOOLS),
     key("server.dynamic_tools", Kind::Objects, "The older form of `server.tools`.").not_yet(TOOLS),
     key("server.openapi.enabled", Kind::Bool, "The REST interface.").or("false").not_yet(REST),

@@ -13,7 +13,7 @@ use crate::clickhouse::query::{
 use crate::sql::{Inner, ReadOnlySql, Rules};
 
 fn request(is_interserver: bool) -> QueryRequest {
-    let rules = Rules { allowed_settings: &[], max_length: usize::MAX };
+    let rules = Rules::internal();
     let alice = ImpersonatedUser::parse("alice", &DenyList::new("", &[], &[])).unwrap();
     let (credential, run_as) = if is_interserver {
         let name = "housekey".to_owned();

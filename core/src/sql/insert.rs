@@ -1,0 +1,162 @@
+//! Where the SQL of an `INSERT` ends and its data begins.
+//!
+//! The server stops to read tokens there, so nothing after it can be another statement, and a quote in the data need
+//! not be closed. Taken too early, SQL would pass for data and go unchecked: whatever is not plainly the head of such
+//! an `INSERT` is therefore read as SQL to its end.
+
+use super::token::{Bracket, Token, TokenKind, tokens};
+
+/// The offset after `VALUES`, or after the name that follows `FORMAT`, in an `INSERT` that is given its rows in the
+/// text. `None` for every other statement.
+pub(super) fn data_begins(sql: &str) -> Option<usize> {
+    let mut head = Head { sql, next: None, at: 0 };
+    head.keyword("INSERT")?;
+    head.keyword("INTO")?;
+    let _ = head.keyword("TABLE");
+    let to_function = head.keyword("FUNCTION").is_some();
+    head.name()?;
+    while head.kind(TokenKind::Dot).is_some() {
+        head.name()?;
+    }
+    if head.peek()?.kind == TokenKind::Open(Bracket::Round) {
+        head.group()?;
+    }
+    // A function may be followed by PARTITION BY and any expression.
+    if to_function && head.peek()?.is_word("PARTITION") {
+        return None;
+    }
+    if head.keyword("SETTINGS").is_some() {
+        head.settings()?;
+    }
+    if let Some(values) = head.keyword("VALUES") {
+        return Some(values.end());
+    }
+    head.keyword("FORMAT")?;
+    let format = head.take().filter(Token::is_name)?;
+    // With a setting of the server's, settings may follow.
+    let settings = head.peek().is_some_and(|token| token.is_word("SETTINGS"));
+    (!settings).then_some(format.end())
+}
+
+/// The head of the statement, a token at a time: the data may be large and need not consist of tokens.
+struct Head<'a> {
+    sql: &'a str,
+    next: Option<Token<'a>>,
+    at: usize,
+}
+
+impl<'a> Head<'a> {
+    fn peek(&mut self) -> Option<Token<'a>> {
+        if self.next.is_none() {
+            let rest = self.sql.get(self.at..)?;
+            let mut found =
+                tokens(rest).find(|token| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment))?;
+            found.start += self.at;
+            self.next = Some(found);
+        }
+        self.next
+    }
+
+    fn take(&mut self) -> Option<Token<'a>> {
+        let token = self.peek()?;
+        self.at = token.end();
+        self.next = None;
+        Some(token)
+    }
+
+    fn keyword(&mut self, word: &str) -> Option<Token<'a>> {
+        if self.peek()?.is_word(word) { self.take() } else { None }
+    }
+
+    fn kind(&mut self, kind: TokenKind) -> Option<Token<'a>> {
+        if self.peek()?.kind == kind { self.take() } else { None }
+    }
+
+    /// A name, or a parameter that stands for one.
+    fn name(&mut self) -> Option<()> {
+        if self.peek()?.kind == TokenKind::Open(Bracket::Curly) {
+            return self.group();
+        }
+        self.take()?.is_name().then_some(())
+    }
+
+    /// A bracket and all up to its partner.
+    fn group(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            match self.take()?.kind {
+                TokenKind::Open(_) => depth += 1,
+                TokenKind::Close(_) => depth = depth.checked_sub(1)?,
+                TokenKind::Semicolon | TokenKind::VerticalDelimiter | TokenKind::Error(_) => return None,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// `name = value, …`, where neither has to be looked at: the clause is checked with the rest of the head.
+    fn settings(&mut self) -> Option<()> {
+        loop {
+            self.name()?;
+            while self.kind(TokenKind::Dot).is_some() {
+                self.name()?;
+            }
+            if self.peek()?.text.starts_with('=') {
+                self.take()?;
+                if matches!(self.peek()?.text, "-" | "+") {
+                    self.take()?;
+                }
+                match self.peek()?.kind {
+                    TokenKind::Open(_) => self.group()?,
+                    TokenKind::Number | TokenKind::String | TokenKind::Word => {
+                        self.take()?;
+                    }
+                    _ => return None,
+                }
+            }
+            if self.kind(TokenKind::Comma).is_none() {
+                return Some(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::data_begins;
+
+    #[test]
+    fn data() {
+        for (sql, data) in [
+            ("INSERT INTO t VALUES (1)", Some(" (1)")),
+            ("insert into t values(1", Some("(1")),
+            ("INSERT /* x */ INTO d.`t` (a, b) VALUES -- c\n(1)", Some(" -- c\n(1)")),
+            ("INSERT INTO TABLE t FORMAT CSV\n';", Some("\n';")),
+            ("INSERT INTO TABLE FUNCTION f(a, (b)) VALUES (1)", Some(" (1)")),
+            ("INSERT INTO t SETTINGS a=1, values=-2 VALUES (1)", Some(" (1)")),
+            ("INSERT INTO t SETTINGS a=[1, 2], b VALUES (1)", Some(" (1)")),
+            ("INSERT INTO {d:Identifier}.{t:Identifier} VALUES (1)", Some(" (1)")),
+            ("INSERT INTO values VALUES (1)", Some(" (1)")),
+            ("INSERT INTO t VALUES", Some("")),
+            ("INSERT INTO t (VALUES (1))", None),
+            ("INSERT INTO t SELECT 1", None),
+            ("INSERT INTO t SELECT 1 FORMAT CSV", None),
+            ("INSERT INTO t SETTINGS a=values SELECT 1", None),
+            ("INSERT INTO t SETTINGS a=format FORMAT SELECT 1", Some(" 1")),
+            ("INSERT INTO t x VALUES (1)", None),
+            ("INSERT INTO FUNCTION f() PARTITION BY format SELECT 1", None),
+            ("INSERT INTO t FORMAT CSV SETTINGS a=1\n1", None),
+            ("INSERT INTO t FORMAT 'CSV'", None),
+            ("INSERT INTO t; VALUES (1)", None),
+            ("WITH 1 AS a INSERT INTO t VALUES (1)", None),
+            ("INSERT INTO t (a; VALUES (1)", None),
+            ("SELECT 1 FORMAT CSV", None),
+            ("INSERT", None),
+            ("", None),
+        ] {
+            assert_eq!(data_begins(sql).map(|at| &sql[at..]), data, "{sql}");
+        }
+    }
+}
