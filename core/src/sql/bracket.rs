@@ -35,7 +35,7 @@ pub(super) fn parts(sql: &str, max_length: usize) -> Result<Vec<Part<'_>>, Refus
     let mut ended = false;
     for token in tokens(sql) {
         if let TokenKind::Error(error) = token.kind {
-            return Err(refusal(error, token));
+            return Err(lexical_refusal(error, token));
         }
         if matches!(token.kind, TokenKind::Blank | TokenKind::Comment) {
             continue;
@@ -104,7 +104,8 @@ fn unclosed(sql: &str, found: &[Part<'_>], open: &[(usize, Bracket)]) -> Result<
     Err(Refusal::UnclosedBracket { bracket: bracket.into() })
 }
 
-fn refusal(error: TokenError, token: Token<'_>) -> Refusal {
+/// What a token that is none says to the caller.
+pub(super) fn lexical_refusal(error: TokenError, token: Token<'_>) -> Refusal {
     match error {
         TokenError::Comment => Refusal::UnclosedComment,
         TokenError::String => Refusal::UnclosedString,

@@ -135,14 +135,16 @@ fn begins_statement(parts: &[Part<'_>], index: usize) -> bool {
 /// Whether `BY` ends the numbers after `LIMIT` before anything else does.
 fn limits_by(parts: &[Part<'_>], index: usize) -> bool {
     const ENDS: [&str; 8] = ["SETTINGS", "FORMAT", "UNION", "INTERSECT", "EXCEPT", "LIMIT", "WITH", "INTO"];
-    let depth = parts.get(index).map_or(0, |part| part.depth);
-    for part in parts.get(index + 1..).unwrap_or_default() {
-        if part.depth < depth || (part.depth == depth && part.token.is_word_of(&ENDS)) {
-            return false;
-        }
-        if part.depth == depth && part.token.is_word("BY") {
+    let mut at = index + 1;
+    while let Some(part) = parts.get(at) {
+        if part.token.is_word("BY") {
             return true;
         }
+        if part.token.is_word_of(&ENDS) || matches!(part.token.kind, TokenKind::Close(_)) {
+            return false;
+        }
+        // Over a bracket in one step.
+        at = part.partner.unwrap_or(at) + 1;
     }
     false
 }

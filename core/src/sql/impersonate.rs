@@ -10,6 +10,7 @@ use super::kind::StatementKind;
 use super::quote::quote_literal;
 use super::read_only::ReadOnlySql;
 use super::token::is_blank;
+use super::writable::WritableSql;
 
 /// Names that nobody may become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +140,12 @@ pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> S
     let settings: Vec<String> = limit.into_iter().chain(readonly).collect();
     wrapped.push_str(&settings.join(", "));
     wrapped
+}
+
+/// A statement that writes, as that user. It begins with a word, and it is not changed: a setting after it could be
+/// taken for data.
+pub fn execute_write_as(sql: &WritableSql, user: &ImpersonatedUser) -> String {
+    format!("EXECUTE AS {} {}", quote_literal(user.as_str()), sql.text())
 }
 
 /// The byte of [`execute_as`]'s text at which the statement itself begins, to tell positions in errors.

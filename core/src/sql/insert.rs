@@ -4,11 +4,23 @@
 //! not be closed. Taken too early, SQL would pass for data and go unchecked: whatever is not plainly the head of such
 //! an `INSERT` is therefore read as SQL to its end.
 
+use super::bracket::lexical_refusal;
+use super::refusal::Refusal;
+use super::rules::Rules;
+use super::table_function::is_function_outside;
 use super::token::{Bracket, Token, TokenKind, tokens};
 
-/// The offset after `VALUES`, or after the name that follows `FORMAT`, in an `INSERT` that is given its rows in the
-/// text. `None` for every other statement.
-pub(super) fn data_begins(sql: &str) -> Option<usize> {
+/// The rows of an `INSERT`, in its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Data {
+    /// The offset after `VALUES`, or after the name that follows `FORMAT`.
+    pub(super) begins: usize,
+    /// Whether they are in the format `Values`, in which the server computes expressions, subqueries included.
+    pub(super) computed: bool,
+}
+
+/// Where the rows begin in an `INSERT` that is given them in the text. `None` for every other statement.
+pub(super) fn data(sql: &str) -> Option<Data> {
     let mut head = Head { sql, next: None, at: 0 };
     head.keyword("INSERT")?;
     head.keyword("INTO")?;
@@ -29,13 +41,35 @@ pub(super) fn data_begins(sql: &str) -> Option<usize> {
         head.settings()?;
     }
     if let Some(values) = head.keyword("VALUES") {
-        return Some(values.end());
+        return Some(Data { begins: values.end(), computed: true });
     }
     head.keyword("FORMAT")?;
     let format = head.take().filter(Token::is_name)?;
     // With a setting of the server's, settings may follow.
     let settings = head.peek().is_some_and(|token| token.is_word("SETTINGS"));
-    (!settings).then_some(format.end())
+    let computed = format.name().eq_ignore_ascii_case("Values") || format.text.contains('\\');
+    (!settings).then_some(Data { begins: format.end(), computed })
+}
+
+/// Checks rows in the format `Values`: constants, and functions of them that stay inside the database. The server would
+/// run subqueries there as well (measured on 26.9), and a name of a column has no meaning.
+///
+/// # Errors
+///
+/// A [`Refusal`] that names what is no constant.
+pub(super) fn check_values(rows: &str, rules: &Rules<'_>) -> Result<(), Refusal> {
+    for token in tokens(rows) {
+        if let TokenKind::Error(error) = token.kind {
+            return Err(lexical_refusal(error, token));
+        }
+        if token.is_word_of(&["SELECT", "FROM", "WITH", "EXPLAIN", "Identifier"]) {
+            return Err(Refusal::QueryInValues { word: token.text.to_ascii_uppercase() });
+        }
+        if token.is_name() && is_function_outside(token, rules) {
+            return Err(Refusal::Outside { name: token.name().into() });
+        }
+    }
+    Ok(())
 }
 
 /// The head of the statement, a token at a time: the data may be large and need not consist of tokens.
@@ -125,11 +159,12 @@ impl<'a> Head<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::data_begins;
+    use super::super::{Refusal, Rules};
+    use super::{check_values, data};
 
     #[test]
-    fn data() {
-        for (sql, data) in [
+    fn heads() {
+        for (sql, rest) in [
             ("INSERT INTO t VALUES (1)", Some(" (1)")),
             ("insert into t values(1", Some("(1")),
             ("INSERT /* x */ INTO d.`t` (a, b) VALUES -- c\n(1)", Some(" -- c\n(1)")),
@@ -156,7 +191,40 @@ mod tests {
             ("INSERT", None),
             ("", None),
         ] {
-            assert_eq!(data_begins(sql).map(|at| &sql[at..]), data, "{sql}");
+            assert_eq!(data(sql).map(|data| &sql[data.begins..]), rest, "{sql}");
         }
+        for (sql, computed) in [
+            ("INSERT INTO t VALUES", true),
+            ("INSERT INTO t FORMAT values (1)", true),
+            ("INSERT INTO t FORMAT `V\\x61lues` (1)", true),
+            ("INSERT INTO t FORMAT CSV 1", false),
+        ] {
+            assert_eq!(data(sql).map(|data| data.computed), Some(computed), "{sql}");
+        }
+    }
+
+    /// Each refused text was run on ClickHouse 26.9, which read a file or another server for it.
+    #[test]
+    fn values_are_constants() {
+        let check = |rows: &str| check_values(rows, &Rules::internal());
+        for rows in
+            ["(1, 'select; from file(1)'), (NULL, now() + 1) ; -- x", "", "({'a': [1]}, 'it''s \\' ;')"]
+        {
+            assert_eq!(check(rows), Ok(()), "{rows}");
+        }
+        for rows in [
+            "((SELECT line FROM url('http://x/')))",
+            "(concat('a', (FROM url('http://x/'))))",
+            "(file('users.xml'))",
+            "(`file`('users.xml'))",
+            "(`f\\x69le`('users.xml'))",
+            "(arrayMap(file, ['users.xml']))",
+            "(arrayMap({f:Identifier}, ['users.xml']))",
+            "('a'), ('",
+        ] {
+            assert!(check(rows).is_err(), "{rows}");
+        }
+        let word = "SELECT".into();
+        assert_eq!(check("((SELECT 1))"), Err(Refusal::QueryInValues { word }));
     }
 }

@@ -22,13 +22,18 @@ mod quote;
 mod read_only;
 mod refusal;
 mod rules;
+mod table_function;
+#[cfg(test)]
+mod table_function_tests;
 mod tail;
 mod token;
 mod writable;
 mod write_kind;
 
 pub use clause::Clause;
-pub use impersonate::{DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as};
+pub use impersonate::{
+    DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as, execute_write_as,
+};
 pub use kind::StatementKind;
 pub use quote::{quote_identifier, quote_literal};
 pub use read_only::ReadOnlySql;

@@ -3,6 +3,7 @@
 use super::bracket::{Part, has_keywords};
 use super::refusal::Refusal;
 use super::rules::Rules;
+use super::table_function::query_begins;
 use super::token::{Bracket, TokenKind};
 use super::write_kind::WriteKind;
 
@@ -48,14 +49,7 @@ fn created(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(), Refusal> {
     if object("FUNCTION") {
         return function(parts);
     }
-    let query = parts.iter().enumerate().position(|(index, part)| {
-        part.depth == 0
-            && part.token.is_word("AS")
-            && parts.get(index + 1).is_some_and(|next| {
-                next.token.is_word_of(&["SELECT", "WITH", "FROM"])
-                    || next.token.kind == TokenKind::Open(Bracket::Round)
-            })
-    });
+    let query = query_begins(parts);
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.depth == 0) {
         let next = parts.get(index + 1);
         if part.token.is_word("ENGINE") {

@@ -5,6 +5,7 @@ use super::kind::{StatementKind, is_joined, kind, needs_wrapping};
 use super::outset::{check_outset, checked_clauses, source};
 use super::refusal::Refusal;
 use super::rules::Rules;
+use super::table_function::check_functions;
 use super::tail::split;
 
 /// One statement that only reads.
@@ -31,6 +32,7 @@ impl ReadOnlySql {
         let parts = parts(sql, rules.max_length)?;
         check_outset(&parts, rules)?;
         kind(&parts)?;
+        check_functions(&parts, rules)?;
         let clauses = checked_clauses(&parts, rules)?;
         let tail = split(&parts, &clauses)?;
         let body = parts.get(..tail.body).unwrap_or_default();

@@ -175,6 +175,12 @@ pub enum Refusal {
         /// Its first words.
         statement: String,
     },
+    /// Something in the rows of `VALUES` that is no constant.
+    #[error("{word} cannot stand in VALUES here: write the values themselves, or INSERT INTO … SELECT")]
+    QueryInValues {
+        /// The keyword, in capitals.
+        word: String,
+    },
     /// `FROM INFILE`.
     #[error("FROM INFILE is refused: it would read a file; put the rows into the statement")]
     FromInfile,

@@ -221,7 +221,7 @@ fn trailing_format(parts: &[Part<'_>]) -> Option<String> {
 }
 
 /// Whether an operand or a clause may end with the part at `index`, so that `FORMAT` after it is the keyword.
-fn completes_operand(parts: &[Part<'_>], index: usize) -> bool {
+pub(super) fn completes_operand(parts: &[Part<'_>], index: usize) -> bool {
     const EXPECTS_OPERAND: [&str; 40] = [
         "AND",
         "AS",

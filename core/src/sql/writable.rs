@@ -1,10 +1,11 @@
 //! The witness of a statement that may change data.
 
 use super::bracket::parts;
-use super::insert::data_begins;
+use super::insert::{check_values, data};
 use super::outset::{check_outset, checked_clauses, source};
 use super::refusal::Refusal;
 use super::rules::Rules;
+use super::table_function::check_functions;
 use super::write_kind::{WriteKind, classify};
 
 /// One statement that may change data, but neither the session, nor guarded settings, nor files of the server.
@@ -30,12 +31,16 @@ impl WritableSql {
         if sql.contains('\0') {
             return Err(Refusal::NulByte);
         }
-        let data = data_begins(sql);
-        let head = data.and_then(|at| sql.get(..at)).unwrap_or(sql);
+        let data = data(sql);
+        let (head, rows) = data.and_then(|data| sql.split_at_checked(data.begins)).unwrap_or((sql, ""));
         let parts = parts(head, rules.max_length)?;
         check_outset(&parts, rules)?;
         let (kind, destructive) = classify(&parts, rules)?;
+        check_functions(&parts, rules)?;
         checked_clauses(&parts, rules)?;
+        if data.is_some_and(|data| data.computed) {
+            check_values(rows, rules)?;
+        }
         let begin = parts.first().map_or(0, |part| part.token.start);
         let text = match data {
             // Not a byte of the data may be lost, blanks at its end neither.
@@ -178,7 +183,7 @@ mod tests {
         for (sql, text, data) in [
             ("-- a\nINSERT INTO t VALUES (1, 'a;b') ; -- x", "INSERT INTO t VALUES (1, 'a;b') ; -- x", true),
             ("INSERT INTO t (a) FORMAT CSV\n1,it's;\n", "INSERT INTO t (a) FORMAT CSV\n1,it's;\n", true),
-            ("INSERT INTO TABLE `values` SETTINGS max_threads=1 VALUES (')", "", true),
+            ("INSERT INTO TABLE `values` SETTINGS max_threads=1 VALUES (1)", "", true),
             ("INSERT INTO t SELECT 1 ; -- x", "INSERT INTO t SELECT 1", false),
             ("INSERT INTO values SELECT format FROM values", "", false),
         ] {
