@@ -21,4 +21,5 @@ pub mod secret;
 pub mod sql;
 pub mod time;
 pub mod tool;
+pub mod trace;
 pub mod transport;

@@ -7,7 +7,9 @@ use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row
 use housekey_core::exchange::{FetchFailure, FetchRequest};
 use housekey_core::facts::Document;
 
-use crate::bindings::housekey::clickhouse::native::{self, Event, Limits, Parameter, Query, Setting};
+use crate::bindings::housekey::clickhouse::native::{
+    self, Event, Limits, Parameter, Query, Setting, Trace,
+};
 use crate::trouble::Trouble;
 use crate::world::{Deadline, Glance};
 
@@ -114,6 +116,10 @@ fn query(request: &QueryRequest) -> Query {
             row_bytes: u64::try_from(request.limits.row_bytes).unwrap_or(u64::MAX),
             seconds: request.deadline_seconds,
         },
+        trace: request
+            .trace
+            .as_ref()
+            .map(|trace| Trace { traceparent: trace.parent(), tracestate: trace.state.clone() }),
     }
 }
 

@@ -253,6 +253,7 @@ async fn executed_as(person: &str) -> QueryRequest {
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),
+        trace: None,
         query_id: "the-query".to_owned(),
         deadline_seconds: 30,
         limits: ReadLimits { row_bytes: 1024 },

@@ -8,6 +8,7 @@ use super::exception::Exception;
 use super::parameter::Parameter;
 use crate::secret::Secret;
 use crate::sql::{ImpersonatedUser, Inner, ReadOnlySql, WritableSql};
+use crate::trace::TraceContext;
 
 /// How the bytes travel to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -255,6 +256,8 @@ pub struct QueryRequest {
     pub settings: Vec<Setting>,
     /// HTTP headers that the operator wants ClickHouse to receive.
     pub headers: Vec<(String, String)>,
+    /// Where the query stands in its client's trace, which the server goes on with.
+    pub trace: Option<TraceContext>,
     /// The `query_id`, unique for each query.
     pub query_id: String,
     /// Seconds after which a host gives up waiting: the server's own limit plus a margin.

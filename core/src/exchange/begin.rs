@@ -21,6 +21,7 @@ use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
 use crate::mcp::{Meta, Revision};
 use crate::transport::headers::{
     self, MismatchError, check_standard, declared_version, declares_stateless, takes_events,
+    trace_context,
 };
 
 /// What came in.
@@ -88,6 +89,7 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         service: Arc::clone(&service),
         caller,
         surface: Surface::Http { origin, takes_events: takes_events(&headers) },
+        trace: trace_context(&headers),
         batch: None,
     };
     let scene = match purpose {
@@ -191,7 +193,7 @@ fn stateless_era(params: &jsonrpc::Params) -> Result<(Meta, Result<Era, Failure>
 fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Next {
     let Session { caller, revision } = session;
     let expired = caller.expires.is_some_and(|expires| env.now > expires);
-    let scene = Scene { service, caller, surface: Surface::Line, batch: None };
+    let scene = Scene { service, caller, surface: Surface::Line, trace: None, batch: None };
     if line.iter().all(u8::is_ascii_whitespace) {
         return Next::Step(Step::Done(scene.reply(200, None, None)));
     }

@@ -1,7 +1,7 @@
 //! A caller whom a host binds to a sandboxed guest. The host has authenticated them, the guest answers their message,
 //! and each query of the guest is planned here anew, for that caller and nobody else.
 //!
-//! What a guest says only ever narrows: it names the statement, lower caps, and what the query log calls the request.
+//! What a guest says only ever narrows: it names the statement, lower caps, and what the logs call the request.
 //! The server, the login, the person, the operator's settings and headers and the `query_id` are the host's.
 //!
 //! Deliberately absent: statements that write. No tool has one, so a guest that sends one is refused.
@@ -25,6 +25,7 @@ use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::sql::{self, ReadOnlySql, Rules};
 use crate::tool::{Call, Plan, Question, is_time_zone, learn, told};
+use crate::trace::TraceContext;
 
 /// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
 const REWRITTEN: usize = 16;
@@ -56,6 +57,8 @@ pub struct Asked {
     pub row_bytes: u64,
     /// Seconds after which nobody waits any more.
     pub seconds: u64,
+    /// Where the query stands in its client's trace. Nothing but the server's log depends on it.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why a guest's query is not sent.
@@ -162,6 +165,7 @@ impl Bound {
             arguments: Params::new(),
             access: Arc::new(access),
             config: Arc::clone(config),
+            trace: asked.trace.clone(),
         };
         let tool = &tool.definition().name;
         let inputs = given.inputs.iter().map(|setting| setting.name.clone()).collect();

@@ -10,7 +10,9 @@ use super::failure::Failure;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
-use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token};
+use crate::mcp::{
+    Revision, discover_result, initialize_result, list_result, progress_token, trace_context,
+};
 use crate::tool::{Call, Task};
 
 /// Which rules a message is under.
@@ -83,6 +85,8 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         return refuse(scene, &failure, Some(&id), Some(revision));
     };
     let progress_token = progress_token(&params);
+    // What the message says of itself is nearer than what its envelope says.
+    let trace = trace_context(&params).or_else(|| scene.trace.clone());
     let arguments = match params.remove("arguments") {
         None => Params::new(),
         Some(Value::Object(arguments)) => arguments,
@@ -96,6 +100,7 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         arguments,
         access: Arc::clone(&scene.caller.access),
         config: Arc::clone(&scene.service.config),
+        trace,
     };
     let task: Arc<dyn Task> = tool;
     Running { id, task, call, shape: Shape::Tool { revision, progress_token }, scene }.start(env)

@@ -36,6 +36,7 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
         arguments: Params::new(),
         access: Arc::clone(&scene.caller.access),
         config: Arc::clone(&scene.service.config),
+        trace: None,
     };
     let task: Arc<dyn Task> = Arc::new(Probe);
     Running { id: RequestId::Number(0), task, call, shape: Shape::Health, scene }.start(env)

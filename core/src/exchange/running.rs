@@ -16,6 +16,7 @@ use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
 use crate::mcp::{CallResult, Revision, result_meta};
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
+use crate::trace::TraceContext;
 
 /// How long clients may keep what they were told of lists and resources, in milliseconds.
 const LIST_LIVES_MS: u64 = 300_000;
@@ -68,6 +69,8 @@ pub(super) struct Scene {
     pub(super) service: Arc<Service>,
     pub(super) caller: Caller,
     pub(super) surface: Surface,
+    /// Where the headers say that it stands in a trace.
+    pub(super) trace: Option<TraceContext>,
     /// The batch that the message is an element of.
     pub(super) batch: Option<Batch>,
 }

@@ -236,6 +236,7 @@ impl Access {
             inner: Inner::default(),
             settings: Vec::new(),
             headers,
+            trace: None,
             query_id,
             deadline_seconds,
             limits,

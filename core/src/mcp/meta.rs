@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, PROTOCOL_VERSION_KEY};
 use crate::jsonrpc::Params;
+use crate::trace::TraceContext;
 
 /// The log levels of RFC 5424 that MCP takes.
 const LOG_LEVELS: [&str; 8] =
@@ -68,6 +69,13 @@ pub fn progress_token(params: &Params) -> Option<Value> {
     (token.is_string() || token.is_i64() || token.is_u64()).then(|| token.clone())
 }
 
+/// Where the request stands in a trace, if its `_meta` says so (MCP SEP-414), in any revision.
+pub fn trace_context(params: &Params) -> Option<TraceContext> {
+    let meta = params.get("_meta")?;
+    let state = meta.get("tracestate").and_then(Value::as_str);
+    TraceContext::parse(meta.get("traceparent")?.as_str()?, state)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +102,18 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(meta), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_trace_is_two_strings() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let read = |meta: Value| trace_context(json!({ "_meta": meta }).as_object().unwrap());
+        let trace = read(json!({ "traceparent": parent, "tracestate": "a=b" })).unwrap();
+        assert_eq!((trace.parent().as_str(), trace.state.as_str()), (parent, "a=b"));
+        assert_eq!(read(json!({ "traceparent": parent, "tracestate": ["a=b"] })).unwrap().state, "");
+        for meta in [json!({ "tracestate": "a=b" }), json!({ "traceparent": [parent] }), json!(parent)] {
+            assert_eq!(read(meta), None);
         }
     }
 

@@ -6,7 +6,7 @@ mod revision;
 mod tool;
 
 pub use lifecycle::{discover_result, initialize_result, result_meta, supported_versions};
-pub use meta::{Meta, MetaError, progress_token};
+pub use meta::{Meta, MetaError, progress_token, trace_context};
 pub use revision::Revision;
 pub use tool::{CallResult, Definition, Hints, list_result};
 

@@ -18,6 +18,7 @@ use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::{CallResult, Definition};
 use crate::time::UnixTime;
+use crate::trace::TraceContext;
 
 pub use execute_query::ExecuteQuery;
 pub(crate) use execute_query::is_time_zone;
@@ -37,6 +38,8 @@ pub struct Call {
     pub access: Arc<Access>,
     /// The configuration in force when the call came.
     pub config: Arc<Config>,
+    /// Where the call stands in its client's trace.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a tool wants next.

@@ -66,6 +66,8 @@ impl Plan {
         let deadline = deadline(seconds, server_seconds);
         let mut request =
             access.query(config, statement, env.random_id(), deadline, ReadLimits { row_bytes });
+        // A server that a token chose is nobody's to tell who asks in which trace.
+        request.trace = call.trace.clone().filter(|_| access.chosen_by.is_operator());
         let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
         // One row more than asked, so that "cut" and "exactly as many" can be told apart.
         let one_more = server_rows.map(|rows| rows.saturating_add(1));

@@ -6,6 +6,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 
 use crate::jsonrpc::Params;
 use crate::mcp::Revision;
+use crate::trace::TraceContext;
 
 /// The revision that a request declares (MCP, transports, protocol version header).
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -14,9 +15,23 @@ pub const METHOD: &str = "mcp-method";
 /// The name or URI that the request is about (MCP 2026-07-28, transports, standard headers).
 pub const NAME: &str = "mcp-name";
 
-/// The headers on which the answer to a message depends, once its sender is known.
-pub const OF_MESSAGES: [&str; 7] =
-    ["accept", "content-type", "content-length", "origin", PROTOCOL_VERSION, METHOD, NAME];
+/// The span that asks (W3C Trace Context section 3.2).
+pub const TRACEPARENT: &str = "traceparent";
+/// What else tracing systems say of it (W3C Trace Context section 3.3).
+pub const TRACESTATE: &str = "tracestate";
+
+/// The headers on which the answer to a message depends, once its sender is known, or what is logged of it.
+pub const OF_MESSAGES: [&str; 9] = [
+    "accept",
+    "content-type",
+    "content-length",
+    "origin",
+    PROTOCOL_VERSION,
+    METHOD,
+    NAME,
+    TRACEPARENT,
+    TRACESTATE,
+];
 
 /// Why the head of a POST does not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,6 +153,15 @@ pub fn check_standard(
     }
 }
 
+/// Where the request stands in a trace, if its headers say so.
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let parent = single(headers, TRACEPARENT).ok()??;
+    let states = headers.get_all(TRACESTATE).iter();
+    // What is no text is no list either, and the lists of all headers are one.
+    let states: Option<Vec<_>> = states.map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect();
+    TraceContext::parse(parent, states.unwrap_or_default())
+}
+
 fn require(
     headers: &HeaderMap,
     name: &'static str,
@@ -246,6 +270,21 @@ mod tests {
                 "{entries:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_trace_has_one_parent_and_any_number_of_states() {
+        let parent = (TRACEPARENT, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let other = (TRACEPARENT, "00-11111111111111111111111111111111-b7ad6b7169203331-01");
+        let state = |entries: &[(&'static str, &str)]| trace_context(&map(entries)).map(|trace| trace.state);
+        assert_eq!(state(&[parent, (TRACESTATE, "a=1"), (TRACESTATE, "b=2")]).as_deref(), Some("a=1,b=2"));
+        assert_eq!(state(&[parent]).as_deref(), Some(""));
+        assert_eq!(state(&[parent, (TRACESTATE, "A")]).as_deref(), Some(""));
+        assert_eq!(state(&[parent, other, (TRACESTATE, "a=1")]), None);
+        assert_eq!(state(&[(TRACESTATE, "a=1")]), None);
+        let mut bytes = map(&[parent, (TRACESTATE, "a=1")]);
+        bytes.append(TRACESTATE, http::HeaderValue::from_bytes(b"b=\xff").unwrap());
+        assert_eq!(trace_context(&bytes).unwrap().state, "");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::identity::{SECURE, person, token};
 
 const COMMENT: &str = r#"{"client":"housekey","tool":"execute_query","request":"r1","subject":null}"#;
 
-fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
+pub(crate) fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
     let comment = Some(("log_comment", COMMENT));
     let comment = comment.filter(|_| !settings.iter().any(|(name, _)| *name == "log_comment"));
     let settings = settings.iter().copied().chain(comment);
@@ -23,11 +23,12 @@ fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
         rows: None,
         row_bytes: u64::MAX,
         seconds: u64::MAX,
+        trace: None,
     }
 }
 
 /// The caller of a request with this token.
-fn bound(server: &mut Scripted, claims: &Claims) -> Bound {
+pub(crate) fn bound(server: &mut Scripted, claims: &Claims) -> Bound {
     let request = http::Request::post("/mcp")
         .header("host", "localhost")
         .header("content-type", "application/json")
@@ -50,7 +51,7 @@ fn operator() -> Scripted {
     Scripted::new(&[SECURE, &own].concat())
 }
 
-fn plan(server: &mut Scripted, bound: &Bound, asked: &Asked) -> Result<Bounded, AskedError> {
+pub(crate) fn plan(server: &mut Scripted, bound: &Bound, asked: &Asked) -> Result<Bounded, AskedError> {
     bound.plan(&mut server.env(), asked)
 }
 

@@ -19,3 +19,4 @@ mod places;
 mod protocol;
 mod query;
 mod read_only;
+mod trace;

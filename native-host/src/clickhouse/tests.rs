@@ -47,6 +47,7 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),
+        trace: None,
         query_id: "q".into(),
         deadline_seconds: 10,
         limits: ReadLimits { row_bytes: 1024 },

@@ -90,6 +90,7 @@ pub(crate) fn query(port: u16, credential: Credential, sql: &str) -> QueryReques
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),
+        trace: None,
         query_id: format!("native-tcp-{:032x}", rand::random::<u128>()),
         deadline_seconds: 30,
         limits: ReadLimits { row_bytes: 1 << 20 },

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::bindings::housekey::clickhouse::native::{self, Answer, Event, Limits, Parameter, Query, Setting};
+use crate::bindings::housekey::clickhouse::native::{
+    self, Answer, Event, Limits, Parameter, Query, Setting, Trace,
+};
 
 /// Begins the ordered query so often, and looks at the answers only after that.
 pub(crate) fn run(orders: &Value) -> Value {
@@ -35,6 +37,10 @@ fn query(ordered: &Value) -> Query {
             .map(|setting| Setting { name: text(&setting[0]), value: text(&setting[1]) })
             .collect(),
         limits: Limits { rows: ordered["rows"].as_u64(), row_bytes: u64::MAX, seconds: u64::MAX },
+        trace: ordered["traceparent"].as_str().map(|parent| Trace {
+            traceparent: parent.to_owned(),
+            tracestate: text(&ordered["tracestate"]),
+        }),
     }
 }
 

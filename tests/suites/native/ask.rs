@@ -82,6 +82,7 @@ pub(crate) fn query(scheme: Scheme, port: u16, credential: Credential, statement
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),
+        trace: None,
         query_id: format!("native-suite-{:032x}", rand::random::<u128>()),
         deadline_seconds: 120,
         limits: ReadLimits { row_bytes: 64 << 20 },

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::FORMAT;
 use crate::clickhouse::query::{Credential, Protocol, QueryRequest, RunAs, Setting, Statement};
 use crate::sql::execute_as;
+use crate::trace::TraceContext;
 
 /// Why a query cannot be put on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +137,9 @@ pub fn encode(query: &QueryRequest) -> Result<Request<Bytes>, EncodeError> {
         let (name, value) = operator_header(name, value)?;
         headers.append(name, value);
     }
+    if let Some(trace) = &query.trace {
+        insert_trace(trace, &mut headers);
+    }
     let mut request = Request::new(Bytes::from(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
@@ -258,6 +262,17 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// Replaces what an operator has configured under these names: one trace for all requests is none.
+fn insert_trace(trace: &TraceContext, headers: &mut HeaderMap) {
+    let values = [("traceparent", trace.parent()), ("tracestate", trace.state.clone())];
+    for (name, value) in values {
+        headers.remove(name);
+        if let Some(value) = HeaderValue::try_from(value).ok().filter(|value| !value.is_empty()) {
+            headers.insert(name, value);
+        }
+    }
+}
+
 fn operator_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), EncodeError> {
     let invalid = || EncodeError::Header { name: name.to_owned() };
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
@@ -286,6 +301,7 @@ mod tests {
             inner: crate::sql::Inner { readonly: true, limit: None },
             settings: Vec::new(),
             headers: Vec::new(),
+            trace: None,
             query_id: "q".to_owned(),
             deadline_seconds: 30,
             limits: ReadLimits { row_bytes: 1000 },
@@ -332,6 +348,22 @@ mod tests {
             ]
         );
         assert!(request.headers()["x-clickhouse-key"].is_sensitive());
+    }
+
+    #[test]
+    fn a_trace_goes_along_once() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let mut query = query();
+        let configured = [("TraceParent", "of the operator"), ("tracestate", "of the operator")];
+        query.headers = configured.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        for (state, expected) in [("a=b", Some("a=b")), ("", None)] {
+            query.trace = TraceContext::parse(parent, [state]);
+            let request = encode(&query).unwrap();
+            let all: Vec<_> = request.headers().get_all("traceparent").iter().collect();
+            assert_eq!(all, [parent]);
+            let state = request.headers().get("tracestate").map(|value| value.to_str().unwrap());
+            assert_eq!(state, expected);
+        }
     }
 
     #[test]

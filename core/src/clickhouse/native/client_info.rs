@@ -3,25 +3,13 @@
 use super::login::Client;
 use super::revision::{Feature, Revision};
 use super::wire::Writer;
+use crate::trace::TraceContext;
 
 /// The query was asked by this client and not on behalf of another query: settings that a profile forbids are then
 /// refused, where for a secondary query they would be bent without a word (measured on 26.9).
 const INITIAL_QUERY: u8 = 1;
 /// The interface through which the first query came.
 const TCP: u8 = 1;
-
-/// Where a query stands in a trace (W3C Trace Context).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceContext {
-    /// The trace's id.
-    pub trace_id: u128,
-    /// The span that asks.
-    pub span_id: u64,
-    /// `tracestate`, as it came.
-    pub state: String,
-    /// `trace-flags`.
-    pub flags: u8,
-}
 
 /// What differs from query to query.
 pub(super) struct ClientInfo<'a> {

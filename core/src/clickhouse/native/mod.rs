@@ -25,7 +25,6 @@ mod revision;
 mod settings;
 mod wire;
 
-pub use client_info::TraceContext;
 pub use compress::Compression;
 pub use connection::{Connection, Ending, StartError, State};
 pub use error::{FrameError, Malformed, NativeError};

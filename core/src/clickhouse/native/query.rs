@@ -4,7 +4,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::block::Block;
-use super::client_info::{ClientInfo, TraceContext};
+use super::client_info::ClientInfo;
 use super::compress::{self, Compression};
 use super::hello::{SESSION_TIME_ZONE, ServerHello};
 use super::interserver::Signed;
@@ -15,6 +15,7 @@ use super::wire::Writer;
 use crate::clickhouse::parameter::Parameter;
 use crate::clickhouse::query::{Credential, QueryRequest, ReadLimits, RunAs, Setting, Statement};
 use crate::sql::{ImpersonatedUser, execute_as, quote_literal};
+use crate::trace::TraceContext;
 
 /// Numbers of packets that a client sends.
 const QUERY: u64 = 1;
@@ -132,7 +133,7 @@ impl Query {
             parameters: request.parameters.clone(),
             external_roles: request.roles.clone(),
             current_roles: None,
-            trace: None,
+            trace: request.trace.clone(),
             quota_key: String::new(),
             agent: String::new(),
             started: 0,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::clickhouse::Parameter;
-use crate::clickhouse::native::client_info::TraceContext;
 use crate::clickhouse::native::compress::Compression;
 use crate::clickhouse::query::{
     ChosenBy, Credential, Endpoint, QueryRequest, RunAs, Scheme, Setting, Statement,
 };
 use crate::sql::{Inner, ReadOnlySql, Rules};
+use crate::trace::TraceContext;
 
 fn request(is_interserver: bool) -> QueryRequest {
     let rules = Rules::internal();
@@ -38,9 +38,19 @@ fn request(is_interserver: bool) -> QueryRequest {
             Setting::new("log_comment", "c"),
         ],
         headers: Vec::new(),
+        trace: Some(trace()),
         query_id: "recorded".to_owned(),
         deadline_seconds: 60,
         limits: ReadLimits { row_bytes: 1 << 20 },
+    }
+}
+
+fn trace() -> TraceContext {
+    TraceContext {
+        trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
+        span_id: 0xb7ad_6b71_6920_3331,
+        state: "a=b".to_owned(),
+        flags: 1,
     }
 }
 
@@ -61,12 +71,6 @@ fn queries_are_written_as_a_server_took_them() {
         options.client.address = "127.0.0.1:50000".parse().unwrap();
         options.client.hostname = "host".to_owned();
         let mut query = Query::new(&request(is_interserver)).unwrap();
-        query.trace = Some(TraceContext {
-            trace_id: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
-            span_id: 0xb7ad_6b71_6920_3331,
-            state: "a=b".to_owned(),
-            flags: 1,
-        });
         query.quota_key = "k".to_owned();
         query.agent = "agent".to_owned();
         query.started = 1_800_000_000_000_000;
