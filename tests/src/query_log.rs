@@ -42,7 +42,8 @@ pub async fn find(world: &World, condition: &str) -> Result<Vec<Entry>> {
     world.admin("SYSTEM FLUSH LOGS").await?;
     let sql = format!(
         "SELECT type::String AS type, user, initial_user, authenticated_user, is_internal, query_id, query, query_kind, \
-         exception_code, log_comment, toString(used_row_policies) AS policies \
+         exception_code, log_comment, toString(used_row_policies) AS policies, \
+         arrayStringConcat(used_privileges, '; ') AS privileges \
          FROM system.query_log WHERE type != 'QueryStart' AND {condition} ORDER BY event_time_microseconds \
          FORMAT JSONEachRow"
     );

@@ -28,6 +28,12 @@ const PROFILES: &str = "
     </sealed_formats>
 ";
 
+/// Roles that nobody was granted: what a member of the cluster adds is not held against grants.
+const ROLES: &str = "
+    <payroll><grants><query>GRANT SELECT ON hr.salaries</query></grants></payroll>
+    <archivist><grants><query>GRANT SELECT ON scratch.notes</query></grants></archivist>
+";
+
 /// Somebody beside the fixture's alice, bob, gateway and admin.
 struct Person {
     name: &'static str,
@@ -119,6 +125,7 @@ impl World {
         let options = Options {
             extra_users: people_xml(&passwords),
             extra_profiles: PROFILES.to_owned(),
+            extra_roles: ROLES.to_owned(),
             extra_impersonation: impersonated.chain(ABSENT.iter().map(|name| (*name).to_owned())).collect(),
             init,
             ..Options::default()

@@ -45,6 +45,8 @@ pub struct Options {
     pub extra_users: String,
     /// Elements for `<profiles>` of ClickHouse's `users.xml`.
     pub extra_profiles: String,
+    /// Elements for `<roles>` of ClickHouse's `users.xml`.
+    pub extra_roles: String,
     /// Users whom `gateway` may impersonate besides alice and bob: a name or `prefix*`, as in
     /// `GRANT IMPERSONATE ON`.
     pub extra_impersonation: Vec<String>,

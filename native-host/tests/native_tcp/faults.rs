@@ -86,7 +86,8 @@ async fn what_goes_to_the_server_may_break_anywhere() {
         ..query(proxy.port, login("alice").await, &padded)
     };
     for after in [0, 10, 60, 1000, 3 << 20] {
-        for fault in [Fault::Kill(after), Fault::HalfClose(after), Fault::Stall(after)] {
+        for fault in [Fault::Kill(after), Fault::HalfClose(after), Fault::Garbage(after), Fault::Stall(after)]
+        {
             storm(&client, &proxy, &request, Weather { to_server: fault, ..FAIR }).await;
         }
     }

@@ -6,10 +6,20 @@ use crate::bindings::housekey::clickhouse::native::{
     self, Answer, Event, Limits, Parameter, Query, Setting, Trace,
 };
 
-/// Begins the ordered query so often, and looks at the answers only after that.
+/// Begins the ordered query so often, and looks at the answers only after that, or in turn at each, or at none.
 pub(crate) fn run(orders: &Value) -> Value {
     let times = orders["times"].as_u64().unwrap_or(1);
-    let begun: Vec<_> = (0..times).map(|_| native::run(&query(&orders["query"]))).collect();
+    let begin = |turn| native::run(&query(&orders["query"], turn));
+    if orders["in_turn"] == true {
+        let is_read = orders["unread"] != true;
+        let in_turn = (0..times).map(|turn| match begin(turn) {
+            Ok(answer) if is_read => outcome(&answer),
+            Ok(_dropped) => json!({ "rows": "", "failed": "nobody has read it" }),
+            Err(reason) => json!({ "refused": reason }),
+        });
+        return in_turn.collect();
+    }
+    let begun: Vec<_> = (0..times).map(begin).collect();
     begun
         .into_iter()
         .map(|begun| match begun {
@@ -19,8 +29,8 @@ pub(crate) fn run(orders: &Value) -> Value {
         .collect()
 }
 
-fn query(ordered: &Value) -> Query {
-    let mut sql = text(&ordered["sql"]);
+fn query(ordered: &Value, turn: u64) -> Query {
+    let mut sql = text(&ordered["sql"]).replace("TURN", &turn.to_string());
     // Longer than a request may be: made here.
     let padding = ordered["padding"].as_u64().and_then(|bytes| usize::try_from(bytes).ok());
     sql.extend(std::iter::repeat_n(' ', padding.unwrap_or_default()));

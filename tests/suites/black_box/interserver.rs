@@ -103,3 +103,42 @@ pub(crate) async fn wrong_secrets(cell: Cell) -> Result<()> {
     }
     Ok(())
 }
+
+/// A token adds the roles that the operator lets it, to this query and no other. ClickHouse asks nobody whether they
+/// were granted, so what the operator says is all that stands between a token and a role.
+pub(crate) async fn roles(cell: Cell) -> Result<()> {
+    const SALARIES: &str = "SELECT count() FROM hr.salaries";
+    const NOTES: &str = "SELECT count() FROM scratch.notes";
+    const ROLES: &str = "SELECT currentUser(), arraySort(enabledRoles())";
+    let settings = member(&cell)?.with("CLICKHOUSE_CLUSTER_ROLES", "pay*,unheard-of");
+    for (roles, granted) in [
+        (json!([]), json!([])),
+        (json!(["payroll"]), json!(["payroll"])),
+        // One that exists and is not let, one that is let and does not exist.
+        (json!(["archivist"]), json!([])),
+        (json!(["payroll", "archivist", "unheard-of", "Payroll", "*"]), json!(["payroll"])),
+        // On the same connections again.
+        (json!([]), json!([])),
+    ] {
+        let mut alice = as_person(&cell, &settings, json!({ "email": "alice", "roles": roles })).await?;
+        let answer = alice.query(ROLES).await?;
+        ensure!(answer.rows()? == json!([["alice", granted]]), "{roles}: {}", answer.message);
+        let salaries = alice.query(SALARIES).await?;
+        if granted == json!([]) {
+            let text = salaries.failure()?;
+            ensure!(text.contains("497") && text.contains("alice"), "{roles}: {text}");
+        } else {
+            ensure!(salaries.value()? == json!("5"), "{roles}: {}", salaries.message);
+            let entries = query_log::of_request(&cell.world, &salaries.id, 1).await?;
+            ensure!(entries.len() == 1 && entries[0].text("user") == "alice", "{entries:?}");
+            let used = entries[0].text("privileges");
+            ensure!(used.contains("SELECT") && used.contains("hr.salaries"), "{entries:?}");
+        }
+        let text = alice.query(NOTES).await?.failure()?;
+        ensure!(text.contains("497"), "{roles}: {text}");
+        // Her rows are still hers alone.
+        let regions = alice.query("SELECT DISTINCT region FROM sales.orders").await?;
+        ensure!(regions.rows()? == json!([["north"]]), "{roles}: {}", regions.message);
+    }
+    Ok(())
+}

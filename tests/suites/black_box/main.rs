@@ -15,6 +15,7 @@ mod protocol;
 mod refused;
 mod shutdown;
 mod tokens;
+mod trace;
 mod values;
 mod visible;
 mod who;
@@ -179,6 +180,8 @@ const CASES: &[Case] = cases! {
         errors::nobody_listens,
         auth::denied_people,
         tokens::claims_narrow,
+        trace::of_the_message,
+        trace::that_is_none,
     }
     OverHttp {
         tokens::forms,
@@ -207,12 +210,14 @@ const CASES: &[Case] = cases! {
         protocol::signs_of_life,
         protocol::paths,
         protocol::progress,
+        trace::of_the_header,
     }
     OverStdio {
         auth::stdio_without_a_token,
         auth::stdio_with_bad_tokens,
         auth::stdio_token_that_expires,
         protocol::stdio,
+        native::progress_on_lines,
     }
     Launch { misconfigured::launch }
     Unchecked { misconfigured::component }
@@ -225,6 +230,7 @@ const CASES: &[Case] = cases! {
         interserver::reads_only,
         interserver::nobody,
         interserver::wrong_secrets,
+        interserver::roles,
         native::progress,
     }
     LoopbackNames { protocol::rebound_names }

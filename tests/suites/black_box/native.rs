@@ -5,14 +5,56 @@ use serde_json::{Value, json};
 use system_tests::cell::Cell;
 use system_tests::client::{STATELESS, fresh_id, query, request};
 use system_tests::settings::Settings;
+use system_tests::stdio::Pipe;
+
+/// Twenty rows, one every tenth of a second.
+const SLOW: &str = "SELECT count() FROM numbers(20) WHERE sleepEachRow(0.1) = 0 SETTINGS max_block_size = 1";
+
+fn settings(cell: &Cell) -> Result<Settings> {
+    Ok(Settings::standard(&cell.world)?.with("TOOL_INPUT_SETTINGS", "max_block_size"))
+}
+
+fn slow_call(id: &str) -> Value {
+    let mut call = request(STATELESS, id, "tools/call", query(SLOW));
+    call["params"]["_meta"]["progressToken"] = json!("mine");
+    call
+}
+
+/// What the notifications among these messages say, which has to grow.
+fn told(messages: &[Value]) -> Result<()> {
+    let notifications = messages.iter().filter(|message| message["method"] == "notifications/progress");
+    let params: Vec<_> = notifications.map(|message| &message["params"]).collect();
+    ensure!(params.iter().all(|params| params["progressToken"] == "mine"), "{params:?}");
+    let told: Vec<_> = params.iter().filter_map(|params| params["progress"].as_u64()).collect();
+    let grows = told.windows(2).all(|pair| pair[0] < pair[1]);
+    ensure!(told.len() > 1 && grows && told.iter().all(|rows| *rows <= 20), "{messages:?}");
+    Ok(())
+}
+
+/// A client on lines hears it just so.
+pub(crate) async fn progress_on_lines(cell: Cell) -> Result<()> {
+    let settings = settings(&cell)?
+        .with("MCP_TOKEN", cell.token("alice")?)
+        .with("CLICKHOUSE_PROTOCOL", "tcp")
+        .with("CLICKHOUSE_PORT", cell.world.clickhouse().tcp_port().to_string());
+    let (mut pipe, id) = (Pipe::start(&settings)?, fresh_id());
+    pipe.send(&slow_call(&id).to_string()).await?;
+    let mut messages = Vec::new();
+    let answer = loop {
+        let message = pipe.receive().await?;
+        if message["id"] == json!(id) {
+            break message;
+        }
+        messages.push(message);
+    };
+    ensure!(answer["result"]["structuredContent"]["rows"] == json!([["20"]]), "{answer}");
+    told(&messages)
+}
 
 /// A client that asks for it hears how far a query has come while it runs.
 pub(crate) async fn progress(cell: Cell) -> Result<()> {
-    let settings = Settings::standard(&cell.world)?.with("TOOL_INPUT_SETTINGS", "max_block_size");
-    let client = cell.http_to(&settings, Some(&cell.token("alice")?)).await?;
-    let slow = "SELECT count() FROM numbers(20) WHERE sleepEachRow(0.1) = 0 SETTINGS max_block_size = 1";
-    let mut call = request(STATELESS, &fresh_id(), "tools/call", query(slow));
-    call["params"]["_meta"]["progressToken"] = json!("mine");
+    let client = cell.http_to(&settings(&cell)?, Some(&cell.token("alice")?)).await?;
+    let call = slow_call(&fresh_id());
     let reply = client.post(&call).await?;
     ensure!(
         reply.header("content-type").starts_with("text/event-stream"),
@@ -24,10 +66,5 @@ pub(crate) async fn progress(cell: Cell) -> Result<()> {
     let text = reply.text();
     let messages =
         text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?).ok());
-    let told: Vec<u64> = messages
-        .filter(|message| message["method"] == "notifications/progress")
-        .filter_map(|message| message["params"]["progress"].as_u64())
-        .collect();
-    ensure!(told.len() > 1 && told.is_sorted() && told.iter().all(|rows| *rows <= 20), "{told:?}: {text}");
-    Ok(())
+    told(&messages.collect::<Vec<_>>())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use system_tests::client::{self, HttpClient, Reply};
-use system_tests::host::{self, Host};
+use system_tests::host::{self, Host, Server};
 use system_tests::settings::Settings;
 use system_tests::world::{World, world};
 use system_tests::{artifact, poll, query_log, secrets};
@@ -24,9 +24,18 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) async fn of(way: Way, person: &str) -> Result<Self> {
         let world = world().await?;
-        let component = artifact::hostile_guest()?;
-        let settings = way.settings(&world)?.with("MCP_COMPONENT", component.to_string_lossy());
-        let server = host::shared(Host::NativeTcp, &settings).await?;
+        let server = host::shared(Host::NativeTcp, &settings(way, &world)?).await?;
+        Self::at(server, world, way, person)
+    }
+
+    /// On a host that nobody else asks.
+    pub(crate) async fn alone(way: Way, person: &str) -> Result<Self> {
+        let world = world().await?;
+        let server = Server::start(Host::NativeTcp, &settings(way, &world)?).await?;
+        Self::at(Arc::new(server), world, way, person)
+    }
+
+    fn at(server: Arc<Server>, world: Arc<World>, way: Way, person: &str) -> Result<Self> {
         let client = HttpClient::new(server, Some(&world.mint.token(json!({ "email": person }))?))?;
         let marker = format!("m{:032x}", rand::random::<u128>());
         Ok(Self { world, way, client, person: person.to_owned(), marker, outcomes: Vec::new() })
@@ -59,8 +68,20 @@ impl Guest {
         Ok(self.run(orders, 1).await?.remove(0))
     }
 
+    /// Begins a query so often before it looks at the first answer.
     pub(crate) async fn run(&mut self, query: Value, times: usize) -> Result<Vec<Outcome>> {
-        let reply = self.act(json!({ "act": "run", "query": query, "times": times })).await?;
+        self.run_so(query, times, json!({ "act": "run" })).await
+    }
+
+    /// Runs a query so often, one after another; `TURN` is the number of each. Of an answer that is not read nothing
+    /// is known.
+    pub(crate) async fn in_turn(&mut self, query: Value, times: usize, unread: bool) -> Result<Vec<Outcome>> {
+        self.run_so(query, times, json!({ "act": "run", "in_turn": true, "unread": unread })).await
+    }
+
+    async fn run_so(&mut self, query: Value, times: usize, mut orders: Value) -> Result<Vec<Outcome>> {
+        (orders["query"], orders["times"]) = (query.clone(), json!(times));
+        let reply = self.act(orders).await?;
         let shown = secrets::shown_in(&reply.text());
         ensure!(shown.is_empty(), "{query} shows {}", shown.join(", "));
         let told = reply.json()?;
@@ -94,6 +115,17 @@ impl Guest {
         Ok(())
     }
 
+    /// By how many connections its queries came, as the server has logged it.
+    pub(crate) async fn connections(&self) -> Result<u64> {
+        self.world.admin("SYSTEM FLUSH LOGS").await?;
+        let sql = format!(
+            "SELECT uniqExact(port) FROM system.query_log WHERE position(query, '{}') > 0 AND NOT is_internal \
+             AND position(query, 'system.query_log') = 0 AND interface != 'HTTP'",
+            self.marker
+        );
+        Ok(self.world.admin(&sql).await?.trim().parse()?)
+    }
+
     /// What the server has logged of this guest, as soon as all that has run stands there.
     pub(crate) async fn is_logged(&self) -> Result<Vec<query_log::Entry>> {
         let ran = self.outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Ran(_))).count();
@@ -109,6 +141,10 @@ impl Guest {
         })
         .await
     }
+}
+
+fn settings(way: Way, world: &World) -> Result<Settings> {
+    Ok(way.settings(world)?.with("MCP_COMPONENT", artifact::hostile_guest()?.to_string_lossy()))
 }
 
 /// What came of an attempt.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Completion, Trial};
 use serde_json::{Value, json};
 use system_tests::harness::{self, Verdict};
-use system_tests::secrets;
+use system_tests::{poll, query_log, secrets};
 
 use guest::{Guest, Outcome, Way};
 
@@ -83,6 +83,8 @@ const DETOURS: &[&str] = &[
 
 /// Answers that the host keeps open for one request.
 const MOST_OPEN: usize = 8;
+/// Connections that a login may have.
+const MOST_CONNECTIONS: u64 = 64;
 
 /// Settings of another caller, of the server or of the host are not the guest's to give.
 async fn settings(mut guest: Guest) -> Result<()> {
@@ -145,6 +147,38 @@ async fn three_hundred_at_once(mut guest: Guest) -> Result<()> {
     let outcomes = guest.run(orders, 300).await?;
     let ran = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ran(_))).count();
     ensure!(outcomes.len() == 300 && ran == MOST_OPEN, "{ran} of {} ran", outcomes.len());
+    guest.is_harmless().await
+}
+
+/// Queries that one request may come to.
+const MOST_QUERIES: usize = 200;
+
+/// As many queries as a request may come to, one after another: each has its own answer, whoever reads none leaves
+/// nothing behind, and one connection is enough.
+async fn two_hundred_in_a_row(way: Way) -> Result<()> {
+    let mut guest = Guest::alone(way, "alice").await?;
+    let orders = guest.orders("SELECT WHO, TURN AS turn", &[]);
+    let outcomes = guest.in_turn(orders, MOST_QUERIES + 1, false).await?;
+    for (turn, outcome) in outcomes.iter().take(MOST_QUERIES).enumerate() {
+        let rows = outcome.clone().rows()?;
+        ensure!(rows == [json!([guest.person, guest.marker, turn])], "{turn}: {rows:?}");
+    }
+    ensure!(matches!(outcomes.last(), Some(Outcome::Refused(_))), "{:?}", outcomes.last());
+    guest.is_harmless().await?;
+    let connections = guest.connections().await?;
+    ensure!(connections == 1, "{connections} connections");
+
+    let orders = guest.orders("SELECT WHO, count() FROM numbers(1000000000000)", &[]);
+    let outcomes = guest.in_turn(orders, MOST_QUERIES, true).await?;
+    ensure!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed(_))), "{outcomes:?}");
+    poll::until("the end of what nobody reads", async || {
+        Ok((!query_log::is_running(&guest.world, &guest.marker).await?).then_some(()))
+    })
+    .await?;
+    let connections = guest.connections().await?;
+    ensure!(connections <= MOST_CONNECTIONS, "{connections} connections");
+    // The host is none the worse for it.
+    guest.query("SELECT WHO", &[]).await?.rows()?;
     guest.is_harmless().await
 }
 
@@ -254,6 +288,13 @@ fn main() -> ExitCode {
                 two_callers as "alice",
             )
         })
+        .chain(Way::ALL.into_iter().map(|way| {
+            let name = format!("{}::two_hundred_in_a_row", way.name());
+            harness::trial(name, Verdict::Run, move || async move {
+                two_hundred_in_a_row(way).await?;
+                Ok(Completion::Completed)
+            })
+        }))
         .collect();
     harness::run(trials)
 }

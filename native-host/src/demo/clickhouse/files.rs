@@ -101,6 +101,7 @@ pub(super) fn write_files(
             ("extra_impersonation", &impersonation),
             ("extra_users", &options.extra_users),
             ("extra_profiles", &options.extra_profiles),
+            ("extra_roles", &options.extra_roles),
         ],
     );
     fs::write(folder.join("config.xml"), config)?;
