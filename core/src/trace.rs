@@ -84,8 +84,7 @@ fn parse_state<'a>(states: impl IntoIterator<Item = &'a str>) -> Option<String> 
 /// A simple key, or one of a tenant of a system (section 3.3.1.3.1).
 fn is_key(key: &str) -> bool {
     let is_part = |part: &str, longest: usize, is_first: fn(u8) -> bool| {
-        let is_any =
-            |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/');
+        let is_any = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/');
         part.len() <= longest && part.bytes().next().is_some_and(is_first) && part.bytes().all(is_any)
     };
     let is_letter = |byte: u8| byte.is_ascii_lowercase();
@@ -124,7 +123,9 @@ mod tests {
         let flagged = TraceContext::parse(&PARENT.replace("-01", "-fe"), []).unwrap();
         assert_eq!(flagged.flags, 0);
         // A later version may say more, and we answer in ours.
-        for later in [PARENT.replacen("00", "01", 1), PARENT.replacen("00", "cc", 1) + "-what-the-future-will-be"] {
+        for later in
+            [PARENT.replacen("00", "01", 1), PARENT.replacen("00", "cc", 1) + "-what-the-future-will-be"]
+        {
             assert_eq!(TraceContext::parse(&later, []).unwrap().parent(), PARENT, "{later}");
         }
     }
@@ -159,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_state_is_one_list() {
-        assert_eq!(state(&["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"]), "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
+        assert_eq!(
+            state(&["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"]),
+            "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+        );
         assert_eq!(state(&["a=1 , b=2\t", "", ",,", " c=3 x"]), "a=1,b=2,c=3 x");
         assert_eq!(state(&["0tenant@system=x,a_-*/9=y"]), "0tenant@system=x,a_-*/9=y");
     }

@@ -7,9 +7,7 @@ use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row
 use housekey_core::exchange::{FetchFailure, FetchRequest};
 use housekey_core::facts::Document;
 
-use crate::bindings::housekey::clickhouse::native::{
-    self, Event, Limits, Parameter, Query, Setting, Trace,
-};
+use crate::bindings::housekey::clickhouse::native::{self, Event, Limits, Parameter, Query, Setting, Trace};
 use crate::trouble::Trouble;
 use crate::world::{Deadline, Glance};
 

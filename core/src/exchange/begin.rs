@@ -20,8 +20,7 @@ use crate::identity::Caller;
 use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
 use crate::mcp::{Meta, Revision};
 use crate::transport::headers::{
-    self, MismatchError, check_standard, declared_version, declares_stateless, takes_events,
-    trace_context,
+    self, MismatchError, check_standard, declared_version, declares_stateless, takes_events, trace_context,
 };
 
 /// What came in.

@@ -10,9 +10,7 @@ use super::failure::Failure;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
-use crate::mcp::{
-    Revision, discover_result, initialize_result, list_result, progress_token, trace_context,
-};
+use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token, trace_context};
 use crate::tool::{Call, Task};
 
 /// Which rules a message is under.

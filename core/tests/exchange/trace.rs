@@ -63,7 +63,8 @@ fn the_message_goes_before_the_header_and_the_header_before_nothing() {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
         let answer = server.http(request.body(message.as_str()).unwrap());
         assert_eq!((answer.status(), traces(&server)), (http::StatusCode::OK, vec![wanted]), "{shown}");
     }
@@ -73,7 +74,8 @@ fn the_message_goes_before_the_header_and_the_header_before_nothing() {
 fn each_message_of_an_array_has_its_own() {
     let mut server = Scripted::new(&[]);
     server.script.extend([rows(&[1]), rows(&[2])]);
-    let call = |id, meta| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call(&meta) });
+    let call =
+        |id, meta| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call(&meta) });
     let messages = json!([call(1, json!({ "traceparent": OF_THE_MESSAGE })), call(2, json!({}))]).to_string();
     let request = http::Request::post("/mcp")
         .header("host", "127.0.0.1")
@@ -91,7 +93,8 @@ fn a_line_says_it_in_the_message() {
     let service = std::sync::Arc::clone(&server.service);
     let mut session = service.open_session(&mut server.env()).unwrap();
     let meta = stateless_meta(json!({ "traceparent": OF_THE_MESSAGE, "tracestate": "b=2" }));
-    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call(&meta) }).to_string();
+    let line =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call(&meta) }).to_string();
     assert!(matches!(server.line(&line, &mut session), Reply::Lines { .. }));
     assert_eq!(traces(&server), [told(OF_THE_MESSAGE, "b=2")]);
 }
@@ -115,7 +118,8 @@ fn a_server_that_a_token_chose_is_not_told() {
         let request = stateless("tools/call", &params)
             .header("authorization", format!("Bearer {}", token(claims)))
             .header("traceparent", OF_THE_HEADER);
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
         server.http(request.body(message.as_str()).unwrap());
         assert_eq!(traces(&server), [wanted]);
     }
