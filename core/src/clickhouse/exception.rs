@@ -22,10 +22,23 @@ pub enum RefusedSetting {
     /// The server has no such setting (code 115).
     Unknown(String),
     /// A constraint of the user's profile forbids this value or any change (code 452).
-    Constrained(String),
+    Constrained(String, Constraint),
     /// The user's profile has `readonly=1`, which forbids every change, or `readonly=2`, which forbids a change
     /// of `readonly` itself (code 164).
     ReadOnlyProfile(String),
+}
+
+/// What a constraint leaves of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    /// Nothing: the profile's value stays.
+    Fixed,
+    /// Values up to this one.
+    AtMost(String),
+    /// Values from this one.
+    AtLeast(String),
+    /// Values other than the one that was refused.
+    Others,
 }
 
 impl Exception {
@@ -60,7 +73,8 @@ impl Exception {
         }
         match self.code {
             115 => unknown_setting(&self.message).map(RefusedSetting::Unknown),
-            452 => constrained_setting(&self.message).map(RefusedSetting::Constrained),
+            452 => constrained_setting(&self.message)
+                .map(|(name, constraint)| RefusedSetting::Constrained(name, constraint)),
             164 => read_only_setting(&self.message).map(RefusedSetting::ReadOnlyProfile),
             _ => None,
         }
@@ -80,11 +94,24 @@ fn unknown_setting(message: &str) -> Option<String> {
 }
 
 /// `Setting x should not be changed`, `Setting x shouldn't be greater than 4`, `… less than 4`, `… 4`.
-fn constrained_setting(message: &str) -> Option<String> {
+fn constrained_setting(message: &str) -> Option<(String, Constraint)> {
     let (name, rest) = message.strip_prefix("Setting ")?.split_once(' ')?;
-    let bound = rest.strip_prefix("shouldn't be ");
-    let is_bound = bound.is_some_and(|bound| !bound.is_empty() && !bound.contains(": "));
-    (rest == "should not be changed" || is_bound).then(|| setting_name(name)).flatten()
+    let constraint = if rest == "should not be changed" {
+        Constraint::Fixed
+    } else {
+        let bound = rest.strip_prefix("shouldn't be ").filter(|bound| !bound.is_empty())?;
+        if bound.contains(": ") {
+            return None;
+        }
+        if let Some(most) = bound.strip_prefix("greater than ") {
+            Constraint::AtMost(most.to_owned())
+        } else if let Some(least) = bound.strip_prefix("less than ") {
+            Constraint::AtLeast(least.to_owned())
+        } else {
+            Constraint::Others
+        }
+    };
+    Some((setting_name(name)?, constraint))
 }
 
 /// `Cannot modify 'x' setting in readonly mode`.
@@ -329,14 +356,22 @@ mod tests {
     fn refused_settings_are_known_by_their_whole_text() {
         use RefusedSetting::{Constrained, ReadOnlyProfile, Unknown};
         let unknown = |name: &str| Some(Unknown(name.to_owned()));
-        let constrained = |name: &str| Some(Constrained(name.to_owned()));
+        let constrained = |name: &str, constraint| Some(Constrained(name.to_owned(), constraint));
         let read_only = |name: &str| Some(ReadOnlyProfile(name.to_owned()));
         let table: &[(i32, &str, Option<RefusedSetting>)] = &[
             // Measured on 26.9.2.1.
             (115, "Unknown setting 'nosuch'", unknown("nosuch")),
             (115, "Unknown setting 'a_b': Maybe you meant ['a_c','a_d']", unknown("a_b")),
-            (452, "Setting max_result_rows should not be changed", constrained("max_result_rows")),
-            (452, "Setting max_threads shouldn't be greater than 4", constrained("max_threads")),
+            (
+                452,
+                "Setting max_result_rows should not be changed",
+                constrained("max_result_rows", Constraint::Fixed),
+            ),
+            (
+                452,
+                "Setting max_threads shouldn't be greater than 4",
+                constrained("max_threads", Constraint::AtMost("4".to_owned())),
+            ),
             (164, "Cannot modify 'max_threads' setting in readonly mode", read_only("max_threads")),
             (164, "Cannot modify 'readonly' setting in readonly mode", read_only("readonly")),
             (164, "default: Cannot execute query in readonly mode", None),
@@ -348,8 +383,12 @@ mod tests {
             ),
             (452, "Setting x shouldn't be 1: while executing 'FUNCTION throwIf(1_UInt8 :: 1)", None),
             // From the source: a lower bound and a forbidden value.
-            (452, "Setting limit shouldn't be less than 1", constrained("limit")),
-            (452, "Setting limit shouldn't be 0", constrained("limit")),
+            (
+                452,
+                "Setting limit shouldn't be less than 1",
+                constrained("limit", Constraint::AtLeast("1".to_owned())),
+            ),
+            (452, "Setting limit shouldn't be 0", constrained("limit", Constraint::Others)),
             // The right words with another code.
             (395, "Setting x should not be changed", None),
             (115, "Setting x should not be changed", None),

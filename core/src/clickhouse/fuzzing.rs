@@ -18,7 +18,10 @@ const HEADS: &[(u16, &[(&str, &str)])] = &[
     (500, &[("x-clickhouse-exception-code", "395"), ("x-clickhouse-query-id", "q"), FORMAT]),
     (404, &[("x-clickhouse-exception-code", "115")]),
     (502, &[]),
+    (200, &[PROGRESS]),
+    (200, &[PROGRESS, TAG]),
 ];
+const PROGRESS: (&str, &str) = ("x-clickhouse-format", "JSONCompactEachRowWithProgress");
 const FORMAT: (&str, &str) = ("x-clickhouse-format", "JSONCompactEachRowWithNamesAndTypes");
 const TAG: (&str, &str) = ("x-clickhouse-exception-tag", "abcdefghijklmnop");
 
@@ -87,7 +90,9 @@ pub(super) fn response_head(status: u16, headers: &[(&str, &str)]) -> Option<Par
 
 fn assert_well_formed(events: &[QueryEvent]) {
     let Some((last, before)) = events.split_last() else { unreachable!("no events") };
-    let is_middle = |event: &QueryEvent| matches!(event, QueryEvent::Header(_) | QueryEvent::Row(_));
+    let is_middle = |event: &QueryEvent| {
+        matches!(event, QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. })
+    };
     assert!(!is_middle(last) && before.iter().all(is_middle), "one event ends an answer: {events:?}");
     for event in events {
         if let QueryEvent::Row(row) = event {

@@ -12,7 +12,7 @@ mod rows;
 mod type_name;
 mod value;
 
-pub use exception::{Exception, RefusedSetting};
+pub use exception::{Constraint, Exception, RefusedSetting};
 pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,

@@ -207,6 +207,16 @@ pub enum Statement {
     Writable(WritableSql),
 }
 
+impl Statement {
+    /// Whether it can change nothing, so that it may be sent again.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::ReadOnly(_) => true,
+            Self::Writable(_) => false,
+        }
+    }
+}
+
 /// One ClickHouse setting for this query only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -262,6 +272,12 @@ pub struct QueryRequest {
     pub query_id: String,
     /// Seconds after which a host gives up waiting: the server's own limit plus a margin.
     pub deadline_seconds: u64,
+    /// Whether somebody wants to hear how far the server has come, and the server can tell. Over the native protocol
+    /// it tells in any case.
+    pub progress: bool,
+    /// Settings that the operator wants and that are left out because the server is known to refuse them: for a host
+    /// to tell the operator.
+    pub refused: Vec<String>,
     /// What the decoder may hold.
     pub limits: ReadLimits,
 }
@@ -306,4 +322,14 @@ pub enum QueryEvent {
     Broken(String),
     /// All rows have come; nothing follows.
     End,
+}
+
+/// What a text begins with that says that nobody waits any longer.
+pub(super) const LATE: &str = "ClickHouse did not answer within ";
+
+impl QueryEvent {
+    /// The end of an answer that has not come within [`QueryRequest::deadline_seconds`].
+    pub fn late(seconds: u64) -> Self {
+        Self::Broken(format!("{LATE}{seconds} seconds"))
+    }
 }

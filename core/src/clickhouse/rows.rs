@@ -1,7 +1,7 @@
 //! The rows of an answer, kept within bounds as they arrive.
 
 use super::exception::Exception;
-use super::query::{Column, QueryEvent, Row};
+use super::query::{Column, LATE, QueryEvent, Row};
 
 /// How much of an answer is kept; `None` is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,16 @@ pub enum Outcome {
     Exception(Exception),
     /// The answer broke off or was not one; the text says how. Rows that came before are dropped.
     Broken(String),
+}
+
+impl Outcome {
+    /// Whether the host gave up waiting ([`QueryEvent::late`]).
+    pub fn is_late(&self) -> bool {
+        match self {
+            Self::Broken(text) => text.starts_with(LATE),
+            Self::Rows { .. } | Self::NoResult | Self::Exception(_) => false,
+        }
+    }
 }
 
 /// Whether the collector wants more events.

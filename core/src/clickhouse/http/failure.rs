@@ -92,6 +92,7 @@ fn exception_text(text: &str) -> Option<String> {
     }
     let line = text.trim_end().rsplit('\n').next()?;
     exception_row(line)
+        .or_else(|| exception_object(line))
         .or_else(|| text.rfind("\nCode: ").and_then(|at| text.get(at + 1..)).map(str::to_owned))
 }
 
@@ -143,6 +144,18 @@ pub(super) fn exception_row(line: &str) -> Option<String> {
     }
     let [text] = serde_json::from_str::<[String; 1]>(line).ok()?;
     is_exception(text.as_bytes()).then_some(text)
+}
+
+/// The same, as an object of the format that tells of progress.
+fn exception_object(line: &str) -> Option<String> {
+    let line = line.strip_prefix("{\"exception\":")?.strip_suffix('}')?;
+    let text = serde_json::from_str::<String>(line).ok()?;
+    is_exception(text.as_bytes()).then_some(text)
+}
+
+/// The exception that such an object holds.
+pub(super) fn exception_member(text: &str) -> Option<Exception> {
+    is_exception(text.as_bytes()).then(|| Exception::parse(text, None, false))
 }
 
 /// An answer of something that is not ClickHouse, such as a proxy.

@@ -5,6 +5,7 @@
 
 mod buffer;
 mod failure;
+mod line;
 mod request;
 mod response;
 
@@ -13,6 +14,10 @@ pub use response::Response;
 
 /// The format that is asked for: names, types, then a JSON array per row, each on a line of its own.
 const FORMAT: &str = "JSONCompactEachRowWithNamesAndTypes";
+
+/// The format that is asked for where somebody wants to hear how far the server has come: a JSON object on each line,
+/// of which some say so while the statement runs. Rows in it are the same text. Servers before 25.2 do not know it.
+const PROGRESS_FORMAT: &str = "JSONCompactEachRowWithProgress";
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use ::http::{Method, Request, Uri};
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 
-use super::FORMAT;
+use super::{FORMAT, PROGRESS_FORMAT};
 use crate::clickhouse::query::{Credential, Protocol, QueryRequest, RunAs, Setting, Statement};
 use crate::sql::execute_as;
 use crate::trace::TraceContext;
@@ -131,7 +131,8 @@ pub fn encode(query: &QueryRequest) -> Result<Request<Bytes>, EncodeError> {
     let body = statement_text(query)?;
     let uri = encode_uri(query)?;
     let mut headers = encode_credential(&query.credential)?;
-    headers.insert("x-clickhouse-format", HeaderValue::from_static(FORMAT));
+    let format = if query.progress { PROGRESS_FORMAT } else { FORMAT };
+    headers.insert("x-clickhouse-format", HeaderValue::from_static(format));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     for (name, value) in &query.headers {
         let (name, value) = operator_header(name, value)?;
@@ -304,6 +305,8 @@ mod tests {
             trace: None,
             query_id: "q".to_owned(),
             deadline_seconds: 30,
+            progress: false,
+            refused: Vec::new(),
             limits: ReadLimits { row_bytes: 1000 },
         }
     }
@@ -348,6 +351,9 @@ mod tests {
             ]
         );
         assert!(request.headers()["x-clickhouse-key"].is_sensitive());
+        query.progress = true;
+        let request = encode(&query).unwrap();
+        assert_eq!(request.headers()["x-clickhouse-format"], "JSONCompactEachRowWithProgress");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use ::http::StatusCode;
 use ::http::header::{CONTENT_ENCODING, HeaderMap};
 use ::http::response::Parts;
 
-use super::FORMAT;
 use super::buffer::Buffer;
 use super::failure::{self, ENDED_EARLY, Excerpt};
+use super::line::{AROUND_ROW, Line, ROW};
+use super::{FORMAT, PROGRESS_FORMAT};
 use crate::clickhouse::exception::Exception;
 use crate::clickhouse::query::{Column, QueryEvent, ReadLimits};
 use crate::clickhouse::type_name::TypeName;
@@ -46,6 +47,10 @@ enum Phase {
     Names,
     Types(Vec<String>),
     Rows(Vec<TypeName>),
+    /// The format that tells of progress, before the columns; whether anything has come.
+    Opening(bool),
+    /// The same, with the columns' types.
+    Lines(Vec<TypeName>),
     /// The rest of the answer is text about a failure.
     Failure(Stage, Excerpt),
     /// Known from the head to be no answer.
@@ -85,7 +90,9 @@ impl Response {
         }
         match &mut self.phase {
             Phase::Failure(_, excerpt) => excerpt.push(bytes),
-            Phase::Names | Phase::Types(_) | Phase::Rows(_) => self.buffer.push(bytes),
+            Phase::Names | Phase::Types(_) | Phase::Rows(_) | Phase::Opening(_) | Phase::Lines(_) => {
+                self.buffer.push(bytes);
+            }
             Phase::Broken(_) | Phase::Over => {}
         }
     }
@@ -109,22 +116,32 @@ impl Response {
                     let event = failure::read(&self.head, *stage, excerpt, complete);
                     return Some(self.end(event));
                 }
-                Phase::Names | Phase::Types(_) | Phase::Rows(_) => match self.poll_line() {
-                    Progress::Event(event) => return Some(event),
-                    Progress::Again => {}
-                    Progress::Wait => return None,
-                },
+                Phase::Names | Phase::Types(_) | Phase::Rows(_) | Phase::Opening(_) | Phase::Lines(_) => {
+                    match self.poll_line() {
+                        Progress::Event(event) => return Some(event),
+                        Progress::Again => {}
+                        Progress::Wait => return None,
+                    }
+                }
             }
         }
     }
 
     fn poll_line(&mut self) -> Progress {
-        // Every line is a JSON array. What is not, is an exception: with CR LF before its mark, or bare.
-        if self.buffer.rest().first().is_some_and(|first| *first != b'[') {
+        // Every line is a JSON array, or in the other format an object. What is not, is an exception: with CR LF
+        // before its mark, or bare.
+        let of_objects = matches!(self.phase, Phase::Opening(_) | Phase::Lines(_));
+        let bracket = if of_objects { b'{' } else { b'[' };
+        if self.buffer.rest().first().is_some_and(|first| *first != bracket) {
             return self.fail_from(0);
         }
-        let is_row = matches!(self.phase, Phase::Rows(_));
-        let longest = if is_row { self.limits.row_bytes } else { self.limits.row_bytes.max(HEADER_BYTES) };
+        let is_row =
+            matches!(self.phase, Phase::Rows(_)) || (of_objects && self.buffer.rest().starts_with(ROW));
+        let longest = match (is_row, of_objects) {
+            (true, false) => self.limits.row_bytes,
+            (true, true) => self.limits.row_bytes.saturating_add(AROUND_ROW),
+            (false, _) => self.limits.row_bytes.max(HEADER_BYTES),
+        };
         let line_length = self.buffer.line_length();
         if line_length.unwrap_or(self.buffer.rest().len()) > longest {
             return self.end_with(if is_row {
@@ -183,14 +200,56 @@ impl Response {
                     },
                 }
             }
+            Phase::Opening(_) | Phase::Lines(_) => self.read_object(length),
             Phase::Failure(..) | Phase::Broken(_) | Phase::Over => Progress::Again,
         }
+    }
+
+    /// Reads a line of the format that tells of progress.
+    fn read_object(&mut self, length: usize) -> Progress {
+        let line = self.buffer.rest().get(..length).unwrap_or_default();
+        let Some(read) = Line::read(line) else {
+            return match failure::bare_exception(line) {
+                Some(start) => self.fail_from(start),
+                None => self.break_off("a line cannot be read"),
+            };
+        };
+        let event = match (read, &mut self.phase) {
+            (Line::Exception(exception), _) => return self.end_with(QueryEvent::Exception(exception)),
+            (Line::Row(row), Phase::Lines(types)) => match encode_row(row, types) {
+                Ok(row) => Some(QueryEvent::Row(row)),
+                Err(error) => {
+                    return match failure::bare_exception(line) {
+                        Some(start) => self.fail_from(start),
+                        None => self.break_off(&format!("a row cannot be read: {error}")),
+                    };
+                }
+            },
+            (Line::Meta(columns), Phase::Opening(_)) => {
+                let types = columns.iter().map(|column| TypeName::parse(&column.type_name)).collect();
+                self.phase = Phase::Lines(types);
+                Some(QueryEvent::Header(columns))
+            }
+            (Line::Progress(event), Phase::Opening(begun)) => {
+                *begun = true;
+                Some(event)
+            }
+            (Line::Progress(event), _) => Some(event),
+            (Line::Aside, Phase::Lines(_)) => None,
+            (Line::Row(_) | Line::Meta(_) | Line::Aside, _) => {
+                return self.break_off("a line is not where it belongs");
+            }
+        };
+        self.buffer.pass(length + 1);
+        event.map_or(Progress::Again, Progress::Event)
     }
 
     /// The body has ended, and no whole line is left of it.
     fn read_tail(&mut self, complete: bool) -> Progress {
         let rest = self.buffer.rest();
-        let is_end = rest.is_empty() && complete && matches!(self.phase, Phase::Names | Phase::Rows(_));
+        let may_end =
+            matches!(self.phase, Phase::Names | Phase::Rows(_) | Phase::Opening(false) | Phase::Lines(_));
+        let is_end = rest.is_empty() && complete && may_end;
         let event = if is_end { Some(QueryEvent::End) } else { failure::read_interruption(&self.head, rest) };
         self.end_with(event.unwrap_or_else(|| QueryEvent::Broken(ENDED_EARLY.to_owned())))
     }
@@ -237,6 +296,8 @@ fn first_phase(parts: &Parts, head: &Head) -> Phase {
     }
     match text(&parts.headers, "x-clickhouse-format") {
         Some(format) if format.eq_ignore_ascii_case(FORMAT) => Phase::Names,
+        // Whether it was asked for makes no difference: it says the same.
+        Some(format) if format.eq_ignore_ascii_case(PROGRESS_FORMAT) => Phase::Opening(false),
         Some(format) => {
             let format: String = format.chars().take(60).collect();
             Phase::Broken(format!("the answer is in the format {format}, and {FORMAT} was asked for"))

@@ -2,10 +2,11 @@
 
 use super::Response;
 use crate::clickhouse::fuzzing::{check_http, check_row, events, response_head};
-use crate::clickhouse::{Exception, QueryEvent, ReadLimits, RefusedSetting, Row};
+use crate::clickhouse::{Constraint, Exception, QueryEvent, ReadLimits, RefusedSetting, Row};
 
 const LIMITS: ReadLimits = ReadLimits { row_bytes: 100_000 };
 const FORMAT: (&str, &str) = ("x-clickhouse-format", "jsoncompacteachrowwithnamesandtypes");
+const PROGRESS: (&str, &str) = ("x-clickhouse-format", "JSONCompactEachRowWithProgress");
 const TAG: (&str, &str) = ("X-ClickHouse-Exception-Tag", "abcdefghijklmnop");
 
 /// The events of a recorded answer, the same wherever it is split.
@@ -109,6 +110,124 @@ fn an_answer_may_have_no_rows_or_no_result() {
     assert_eq!(decoded(200, &[FORMAT], b"", true, LIMITS), [QueryEvent::End]);
 }
 
+/// What came of it, without how far the server was on the way.
+fn without_progress(events: Vec<QueryEvent>) -> Vec<QueryEvent> {
+    events.into_iter().filter(|event| !matches!(event, QueryEvent::Progress { .. })).collect()
+}
+
+#[test]
+fn progress_changes_nothing_about_columns_and_values() {
+    let names = recorded("progress-values-names");
+    assert_eq!((names.len(), names.last()), (3, Some(&QueryEvent::End)));
+    let with_progress = recorded("progress-values");
+    assert_eq!(with_progress.len(), 4);
+    assert_eq!(without_progress(with_progress), names);
+    // Without the settings NaN is null, and what has no type stays as sent, as it is in the other format.
+    let plain = without_progress(recorded("progress-values-plain"));
+    assert_eq!(
+        rows(&plain),
+        [rows(&names)[0].replace(r#""nan","inf""#, "null,null").replace(r#"{"a":"1"}"#, r#"{"a":1}"#)]
+    );
+    assert!(matches!(
+        without_progress(recorded("progress-empty")).as_slice(),
+        [QueryEvent::Header(_), QueryEvent::End]
+    ));
+    let totals = without_progress(recorded("progress-totals"));
+    assert_eq!(rows(&totals), [r#"[0,"2"]"#, r#"[1,"2"]"#]);
+    assert_eq!(totals.len(), 4, "totals and extremes are passed over: {totals:?}");
+    assert_eq!(recorded("progress-no-result"), [QueryEvent::End]);
+}
+
+#[test]
+fn progress_comes_before_the_columns_while_the_statement_runs() {
+    for (file, row) in [("progress", r#"["45",0]"#), ("progress-execute-as", r#"["alice","45",0]"#)] {
+        let events = recorded(file);
+        assert_eq!(rows(&events), [row]);
+        let told: Vec<_> = events
+            .iter()
+            .map_while(|event| match event {
+                QueryEvent::Progress { read_rows, total_rows, .. } => Some((*read_rows, *total_rows)),
+                _ => None,
+            })
+            .collect();
+        assert!(told.len() >= 4, "{told:?}");
+        assert!(told.is_sorted() && told.iter().all(|(_, total)| *total == Some(10)), "{told:?}");
+        assert!(matches!(events[told.len()], QueryEvent::Header(_)));
+    }
+    for (file, code) in
+        [("progress-throw.cut", 395), ("progress-throw-as-line", 395), ("progress-time-out.cut", 159)]
+    {
+        let events = recorded(file);
+        let exception = exception(&events);
+        assert_eq!((exception.code, exception.before_execution), (code, false), "{file}");
+        assert!(!exception.name.is_empty() && !exception.message.contains("version"), "{exception:?}");
+    }
+    assert_eq!(exception(&recorded("progress-unknown-format")).code, 73);
+}
+
+#[test]
+fn answers_with_progress_that_break_off_are_broken() {
+    let body = b"{\"progress\":{\"read_rows\":\"1\"}}\n{\"meta\":[{\"name\":\"a\",\"type\":\"UInt8\"}]}\n{\"row\":[1]}\n";
+    for end in 0..body.len() {
+        let events = decoded(200, &[PROGRESS], &body[..end], false, LIMITS);
+        assert_eq!(broken(&events), "the connection ended before the end of the answer", "{end}");
+    }
+    // A proxy may hide that it broke off; progress alone is no answer, other than nothing at all.
+    let ends: Vec<_> = (0..=body.len())
+        .filter(|end| decoded(200, &[PROGRESS], &body[..*end], true, LIMITS).last() == Some(&QueryEvent::End))
+        .collect();
+    assert_eq!(ends, [0, body.len() - 12, body.len()]);
+}
+
+#[test]
+fn lines_that_are_none_are_broken_and_exceptions_among_them_are_found() {
+    let start = "{\"meta\":[{\"name\":\"a\",\"type\":\"UInt8\"}]}\n";
+    for (body, expected) in [
+        ("{\"row\":[1]}\n".to_owned(), "not where it belongs"),
+        ("{\"totals\":[1]}\n".to_owned(), "not where it belongs"),
+        (format!("{start}{start}"), "not where it belongs"),
+        (format!("{start}{{\"row\":[1,2]}}\n"), "cannot be read"),
+        (format!("{start}{{\"row\":[1]\n"), "cannot be read"),
+        (format!("{start}[1]\n"), "not a row"),
+        ("[\"a\"]\n[\"UInt8\"]\n[1]\n".to_owned(), "not a row"),
+        (format!("{start}\n"), "not a row"),
+    ] {
+        let events = decoded(200, &[PROGRESS], body.as_bytes(), true, LIMITS);
+        assert!(broken(&events).contains(expected), "{body}: {events:?}");
+    }
+    let bare = "Code: 395. DB::Exception: m. (NAME) (version 25.8)";
+    let block =
+        format!("\r\n__exception__\r\nabcdefghijklmnop\r\n{bare}\n50 abcdefghijklmnop\r\n__exception__\r\n");
+    for end in [
+        block.clone(),
+        format!("{{\"row\":[2{block}"),
+        format!("{{\"progress\":{{\"read_rows\":\"1{block}"),
+        format!("{bare}\n"),
+        format!("{{\"row\":[2{bare}\n"),
+        format!("{{\"exception\":\"{bare}\"}}\n"),
+    ] {
+        let body = format!("{start}{{\"row\":[1]}}\n{end}");
+        for complete in [true, false] {
+            let events = decoded(200, &[PROGRESS, TAG], body.as_bytes(), complete, LIMITS);
+            let exception = exception(&events);
+            assert_eq!((exception.code, exception.message.as_str()), (395, "m"), "{body}");
+            assert_eq!(rows(&events), ["[1]"], "{body}");
+        }
+    }
+    // A row may be as long as in the other format, and no longer.
+    let limits = ReadLimits { row_bytes: 5 };
+    let start = start.replace("UInt8", "String");
+    let end = |row: &str| {
+        decoded(200, &[PROGRESS], format!("{start}{{\"row\":{row}}}\n").as_bytes(), true, limits).pop()
+    };
+    assert_eq!(end("[\"a\"]"), Some(QueryEvent::End));
+    assert_eq!(end("[\"ab\"]"), Some(QueryEvent::RowTooLong));
+    let refused = [("x-clickhouse-exception-code", "395"), ("x-clickhouse-query-id", "q")];
+    let parts = response_head(500, &refused).expect("head");
+    let body = format!("{start}{{\"row\":[\"a\"]}}\n{{\"exception\":\"{bare}\"}}\n");
+    assert_eq!(exception(&events(&parts, LIMITS, &[body.as_bytes()], true)).message, "m");
+}
+
 #[test]
 fn refusals_before_the_statement_are_told_from_later_ones() {
     let name = |name: &str| name.to_owned();
@@ -116,7 +235,12 @@ fn refusals_before_the_statement_are_told_from_later_ones() {
         ("unknown-setting", 115, true, Some(RefusedSetting::Unknown(name("nosuch")))),
         ("unknown-setting-hint", 115, true, Some(RefusedSetting::Unknown(name("max_thread")))),
         ("unknown-setting-in-sql", 115, true, Some(RefusedSetting::Unknown(name("nosuch")))),
-        ("constrained", 452, true, Some(RefusedSetting::Constrained(name("max_threads")))),
+        (
+            "constrained",
+            452,
+            true,
+            Some(RefusedSetting::Constrained(name("max_threads"), Constraint::AtMost(name("4")))),
+        ),
         ("read-only-profile", 164, true, Some(RefusedSetting::ReadOnlyProfile(name("max_threads")))),
         ("read-only-2-profile", 164, true, Some(RefusedSetting::ReadOnlyProfile(name("readonly")))),
         ("wrong-password", 516, true, None),

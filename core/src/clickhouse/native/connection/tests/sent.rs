@@ -41,6 +41,8 @@ fn request(is_interserver: bool) -> QueryRequest {
         trace: Some(trace()),
         query_id: "recorded".to_owned(),
         deadline_seconds: 60,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 1 << 20 },
     }
 }
