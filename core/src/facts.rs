@@ -4,6 +4,7 @@
 //! that belong to a person hold a digest of the credential and the configuration's generation, so that no fact
 //! serves somebody else or outlives a change of the configuration.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,10 +60,42 @@ impl AccessKey {
 pub struct Refusals {
     /// Settings that are not sent again, the oldest first.
     pub settings: Vec<RefusedValue>,
+    /// Bounds of the others, each name once.
+    pub bounds: Vec<Bounds>,
     /// The profile lets nothing be set (`readonly = 1`).
     pub nothing_settable: bool,
     /// The profile is read-only (`readonly` 1 or 2): the server itself said so.
     pub read_only_profile: bool,
+    /// The server does not know the format that tells of progress.
+    pub no_progress: bool,
+    /// The profile's constraints were asked for, whatever came of it.
+    pub inspected: bool,
+}
+
+/// Between which values a setting may be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The setting.
+    pub name: String,
+    /// The least value, as the server writes it.
+    pub least: Option<String>,
+    /// The greatest value.
+    pub most: Option<String>,
+}
+
+impl Bounds {
+    /// Whether a value lies within. What cannot be compared is for the server to judge.
+    fn allow(&self, value: &str) -> bool {
+        let beyond = |bound: &Option<String>, order| {
+            let bound = bound.as_deref().and_then(number);
+            number(value).zip(bound).is_some_and(|(value, bound)| value.partial_cmp(&bound) == Some(order))
+        };
+        !beyond(&self.least, Ordering::Less) && !beyond(&self.most, Ordering::Greater)
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
 }
 
 /// A setting that a server would not have.
@@ -76,20 +109,47 @@ pub struct RefusedValue {
 
 impl Refusals {
     /// Tokens choose values, so there is a bound on how many are remembered for one login.
-    const MOST: usize = 32;
+    const MOST: usize = 64;
 
     /// Whether this value is known to be refused.
     pub fn refuse(&self, name: &str, value: &str) -> bool {
         let refuses = |refused: &RefusedValue| {
             refused.name == name && refused.value.as_deref().is_none_or(|refused| refused == value)
         };
-        self.nothing_settable || self.settings.iter().any(refuses)
+        let bounded = |bounds: &Bounds| bounds.name == name && !bounds.allow(value);
+        self.nothing_settable || self.settings.iter().any(refuses) || self.bounds.iter().any(bounded)
+    }
+
+    /// The greatest value up to this one that is not known to be refused, for a setting of which less is stricter.
+    pub fn lowered(&self, name: &str, value: u64) -> Option<u64> {
+        let most = self.bounds.iter().find(|bounds| bounds.name == name).and_then(|bounds| {
+            let most = bounds.most.as_deref()?;
+            // Seconds may have a fraction.
+            most.split('.').next()?.trim().parse::<u64>().ok()
+        });
+        let value = most.map_or(value, |most| most.min(value));
+        Some(value).filter(|value| *value > 0 && !self.refuse(name, &value.to_string()))
+    }
+
+    /// Learns a bound.
+    pub fn bound(&mut self, name: &str, least: Option<String>, most: Option<String>) {
+        if least.is_none() && most.is_none() {
+            return;
+        }
+        let Some(known) = self.bounds.iter_mut().find(|bounds| bounds.name == name) else {
+            self.bounds.push(Bounds { name: name.to_owned(), least, most });
+            return;
+        };
+        known.least = least.or(known.least.take());
+        known.most = most.or(known.most.take());
     }
 
     /// Keeps the number of values bounded.
     pub fn forget_the_oldest(&mut self) {
         let surplus = self.settings.len().saturating_sub(Self::MOST);
         self.settings.drain(..surplus);
+        let surplus = self.bounds.len().saturating_sub(Self::MOST);
+        self.bounds.drain(..surplus);
     }
 }
 
@@ -110,7 +170,9 @@ impl Facts {
 
     /// Remembers what a server would not let us set.
     pub fn remember_refusals(&self, key: AccessKey, refusals: Refusals, now: UnixTime) {
-        let bytes = 64 + refusals.settings.iter().map(|refused| refused.name.len() + 64).sum::<usize>();
+        let names = refusals.settings.iter().map(|refused| &refused.name);
+        let names = names.chain(refusals.bounds.iter().map(|bounds| &bounds.name));
+        let bytes = 64 + names.map(|name| name.len() + 64).sum::<usize>();
         lock(&self.refusals).insert(key, refusals, bytes, now, now.after(REFUSALS_LIVE));
     }
 
@@ -200,6 +262,30 @@ mod tests {
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::from_seconds(seconds)
+    }
+
+    #[test]
+    fn bounds_are_compared_as_numbers() {
+        let mut known = Refusals::default();
+        known.bound("limit", None, Some("100".into()));
+        known.bound("limit", Some("9".into()), None);
+        known.bound("max_execution_time", None, Some("30.5".into()));
+        known.bound("words", Some("a".into()), None);
+        for (name, value, refused) in [
+            ("limit", "100", false),
+            ("limit", "101", true),
+            ("limit", "11", false),
+            ("limit", "8", true),
+            ("words", "0", false),
+            ("other", "1000", false),
+        ] {
+            assert_eq!(known.refuse(name, value), refused, "{name} = {value}");
+        }
+        assert_eq!(known.lowered("max_execution_time", 600), Some(30));
+        assert_eq!(known.lowered("max_execution_time", 20), Some(20));
+        assert_eq!(known.lowered("limit", 5), None, "below the least");
+        known.settings.push(RefusedValue { name: "max_execution_time".into(), value: None });
+        assert_eq!(known.lowered("max_execution_time", 20), None);
     }
 
     #[test]

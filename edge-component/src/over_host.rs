@@ -49,10 +49,7 @@ impl Answer {
         let glance = deadline.glance_at(&ready, milliseconds);
         drop(ready);
         match glance {
-            Glance::Over => {
-                let late = format!("ClickHouse did not answer within {} seconds", self.seconds);
-                Ok(Some(QueryEvent::Broken(late)))
-            }
+            Glance::Over => Ok(Some(QueryEvent::late(self.seconds))),
             Glance::NotYet => Ok(None),
             Glance::Ready => {
                 for event in answer.next() {
@@ -118,6 +115,7 @@ fn query(request: &QueryRequest) -> Query {
             .trace
             .as_ref()
             .map(|trace| Trace { traceparent: trace.parent(), tracestate: trace.state.clone() }),
+        progress: request.progress,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One query: the request goes out, the answer comes back as events, and what is left on the server is ended.
 
-use housekey_core::clickhouse::{QueryEvent, QueryRequest};
+use housekey_core::clickhouse::QueryRequest;
 use housekey_core::exchange::{AwaitQuery, Flow, Step};
 use housekey_core::facts::Facts;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(
         }
         Err(Ended::Trouble(trouble)) => {
             log(&format!("query {}: {}", request.query_id, trouble.for_operators(request)));
-            let event = QueryEvent::Broken(trouble.for_clients(request));
+            let event = trouble.for_clients(request);
             // Whatever it answers, nothing can follow.
             let _ = with_env(facts, |env| waiting.accept(env, event));
             (trouble.may_run(), None)

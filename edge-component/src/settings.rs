@@ -22,7 +22,9 @@ pub fn prepare(host: Host, environment: Vec<(String, String)>) -> Result<Ready, 
     let no_files = |_: &str| Err("there are no files at the edge: give the value itself".to_owned());
     let loaded = config::load(host, &sources, &no_files).map_err(|errors| errors.to_string())?;
     let service = Service::product(loaded.config, host).map_err(|error| error.to_string())?;
-    Ok(Ready { service, warnings: loaded.warnings })
+    let mut warnings = loaded.warnings;
+    warnings.extend(service.warnings());
+    Ok(Ready { service, warnings })
 }
 
 /// Fills the environment from variables of the lower-cased names, for settings that the environment does not give.

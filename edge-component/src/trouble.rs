@@ -29,14 +29,13 @@ impl Trouble {
     }
 
     /// What clients hear: whether ClickHouse could be reached and whether it was in time, as with the native host.
-    pub(crate) fn for_clients(&self, request: &QueryRequest) -> String {
+    pub(crate) fn for_clients(&self, request: &QueryRequest) -> QueryEvent {
+        let broken = |text: &str| QueryEvent::Broken(text.to_owned());
         match self {
-            Self::Malformed => "the query cannot be sent to ClickHouse as it is".into(),
-            Self::Forbidden | Self::Unreachable(_) => "ClickHouse could not be reached".into(),
-            Self::Unwanted | Self::TimedOut => {
-                format!("ClickHouse did not answer within {} seconds", request.deadline_seconds)
-            }
-            Self::Broken(_) => "ClickHouse broke off its answer".into(),
+            Self::Malformed => broken("the query cannot be sent to ClickHouse as it is"),
+            Self::Forbidden | Self::Unreachable(_) => broken("ClickHouse could not be reached"),
+            Self::Unwanted | Self::TimedOut => QueryEvent::late(request.deadline_seconds),
+            Self::Broken(_) => broken("ClickHouse broke off its answer"),
         }
     }
 

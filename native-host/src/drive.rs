@@ -108,6 +108,7 @@ pub(crate) struct RunningQuery {
 impl RunningQuery {
     /// Sends a query. Nothing happens before the first [`RunningQuery::next`].
     pub(crate) fn begin(native: &Native, request: &QueryRequest, cancellation: Option<QueryRequest>) -> Self {
+        native.watch().notice_refused(request);
         let answer = native.clickhouse().send(request).cancelled_by(cancellation);
         Self { native: native.clone(), query_id: request.query_id.clone(), answer: Some(answer) }
     }

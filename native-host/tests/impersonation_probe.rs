@@ -256,6 +256,8 @@ async fn executed_as(person: &str) -> QueryRequest {
         trace: None,
         query_id: "the-query".to_owned(),
         deadline_seconds: 30,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 1024 },
     }
 }

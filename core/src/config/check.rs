@@ -17,6 +17,9 @@ use crate::clickhouse::Protocol;
 use crate::secret::Secret;
 use crate::sql::Clause;
 
+/// The greatest value that ClickHouse takes for a time.
+const LONGEST_TIMEOUT: u64 = 2_147_483_647;
+
 /// Builds the configuration and adds what is wrong with it to `problems`; it is valid only if that stays empty.
 pub(super) fn check(
     host: Host,
@@ -258,6 +261,7 @@ impl Reader<'_> {
             public_resource_url: self.public_resource_url(),
             tool_input_settings: self.tool_input_settings(),
             blocked_query_clauses: self.blocked_query_clauses(),
+            tool_timeouts: self.tool_timeouts(clickhouse.max_execution_time),
             jwe,
             token,
             component: self.optional("server.component"),
@@ -373,6 +377,24 @@ impl Reader<'_> {
             }
         }
         clauses
+    }
+
+    fn tool_timeouts(&mut self, cap: u64) -> Vec<(String, u64)> {
+        let path = "server.tool_timeouts";
+        let mut timeouts = Vec::new();
+        for (tool, seconds) in self.map(path) {
+            match seconds.trim().parse::<u64>() {
+                Ok(seconds) if (1..=LONGEST_TIMEOUT).contains(&seconds) => {
+                    if cap > 0 && seconds > cap {
+                        let tool = quoted(&tool);
+                        self.warn(&format!("`{path}` gives {tool} {seconds} seconds, which has no effect: `clickhouse.max_execution_time` is {cap}."));
+                    }
+                    timeouts.push((tool, seconds));
+                }
+                Ok(_) | Err(_) => self.entry_problem(path, &tool, "takes whole seconds, at least 1"),
+            }
+        }
+        timeouts
     }
 
     fn level(&self) -> Level {

@@ -174,6 +174,8 @@ pub struct Server {
     pub tool_input_settings: Vec<String>,
     /// Clauses that no statement of a caller may have.
     pub blocked_query_clauses: Vec<Clause>,
+    /// Seconds that a query of a tool may take, by the tool's name, in the order of the names.
+    pub tool_timeouts: Vec<(String, u64)>,
     /// JWE tokens.
     pub jwe: Jwe,
     /// The token of the one caller of stdio.

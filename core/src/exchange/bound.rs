@@ -16,15 +16,15 @@ use super::admit::{Admitted, Purpose};
 use super::service::Service;
 use super::step::cancellation;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, Parameter, Protocol, QueryEvent, QueryRequest, RefusedSetting, RowLimits,
-    Setting, Statement,
+    Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
+    Statement,
 };
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::sql::{self, ReadOnlySql, Rules};
-use crate::tool::{Call, Plan, Question, is_time_zone, learn, told};
+use crate::tool::{Call, Learned, Plan, Question, inspected, inspection, is_time_zone, learn, told};
 use crate::trace::TraceContext;
 
 /// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
@@ -59,6 +59,8 @@ pub struct Asked {
     pub seconds: u64,
     /// Where the query stands in its client's trace. Nothing but the server's log depends on it.
     pub trace: Option<TraceContext>,
+    /// Whether somebody wants to hear how far the server has come.
+    pub progress: bool,
 }
 
 /// Why a guest's query is not sent.
@@ -110,6 +112,7 @@ pub struct Bounded {
     /// cut answer from a whole one.
     pub limits: RowLimits,
     call: Call,
+    tool: String,
     inputs: Vec<Cow<'static, str>>,
 }
 
@@ -166,16 +169,16 @@ impl Bound {
             access: Arc::new(access),
             config: Arc::clone(config),
             trace: asked.trace.clone(),
+            progress: asked.progress,
         };
         let tool = &tool.definition().name;
-        let inputs = given.inputs.iter().map(|setting| setting.name.clone()).collect();
         let statement = Statement::ReadOnly(statement);
         let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
-        let Plan { mut request, limits } = Plan::new(env, &call, tool, question);
+        let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, tool, question);
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
-        Ok(Bounded { request, limits, call, inputs })
+        Ok(Bounded { request, limits, call, tool: tool.clone(), inputs: theirs })
     }
 }
 
@@ -185,17 +188,21 @@ impl Bounded {
         cancellation(&self.request)
     }
 
-    /// Learns from an exception that the server refuses one of our settings. `true` when planning anew, without it,
-    /// is worth it; the guest then never hears of the exception.
-    pub fn learn(&self, env: &mut Env<'_>, exception: &Exception) -> bool {
-        // What is refused of the guest's own settings says nothing of ours.
-        let is_theirs = match exception.refused_setting() {
-            Some(RefusedSetting::Unknown(name) | RefusedSetting::Constrained(name)) => {
-                self.inputs.iter().any(|input| *input == name)
-            }
-            Some(RefusedSetting::ReadOnlyProfile(_)) | None => false,
-        };
-        !is_theirs && learn(env, &self.call, &self.request, exception)
+    /// Learns from an exception that the server refuses something of ours. With something learned planning anew,
+    /// without it, is worth it; the guest then never hears of the exception.
+    pub fn learn(&self, env: &mut Env<'_>, exception: &Exception) -> Option<Learned> {
+        learn(env, &self.call, &self.request, &self.inputs, exception)
+    }
+
+    /// What else the profile forbids, as a query that is worth sending before this one, which was planned anew. Its
+    /// outcome is for [`Bounded::inspected`], after which this one is planned once more.
+    pub fn inspection(&self, env: &mut Env<'_>, learned: &Learned) -> Option<(QueryRequest, RowLimits)> {
+        inspection(env, &self.call, &self.tool, learned, &self.request)
+    }
+
+    /// Remembers what the profile was found to forbid of this query.
+    pub fn inspected(&self, env: &mut Env<'_>, outcome: &Outcome) {
+        inspected(env, &self.call, &self.request, outcome);
     }
 
     /// What the guest hears of an event: neither the wrapper around its statement nor the settings of the host, and

@@ -99,7 +99,8 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         access: Arc::clone(&scene.caller.access),
         config: Arc::clone(&scene.service.config),
         trace,
+        progress: progress_token.is_some() && scene.takes_messages(),
     };
     let task: Arc<dyn Task> = tool;
-    Running { id, task, call, shape: Shape::Tool { revision, progress_token }, scene }.start(env)
+    Running::new(id, task, call, Shape::Tool { revision, progress_token }, scene).start(env)
 }

@@ -37,9 +37,10 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
         access: Arc::clone(&scene.caller.access),
         config: Arc::clone(&scene.service.config),
         trace: None,
+        progress: false,
     };
     let task: Arc<dyn Task> = Arc::new(Probe);
-    Running { id: RequestId::Number(0), task, call, shape: Shape::Health, scene }.start(env)
+    Running::new(RequestId::Number(0), task, call, Shape::Health, scene).start(env)
 }
 
 /// The answer of `/health` once the probe is over. What went wrong is the operator's business, and in the log.

@@ -21,6 +21,7 @@ mod failure;
 pub mod fuzzing;
 mod generator;
 mod health;
+mod progress;
 mod route;
 mod running;
 mod service;

@@ -8,6 +8,7 @@ use super::Session;
 use super::begin::{Batch, next_of_batch, refuse};
 use super::failure::Failure;
 use super::health;
+use super::progress::Progress;
 use super::service::Service;
 use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step};
 use crate::clickhouse::Rows;
@@ -15,6 +16,7 @@ use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
 use crate::mcp::{CallResult, Revision, result_meta};
+use crate::time::UnixTime;
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
 use crate::trace::TraceContext;
 
@@ -28,6 +30,7 @@ pub(super) struct Running {
     pub(super) call: Call,
     pub(super) shape: Shape,
     pub(super) scene: Scene,
+    progress: Progress,
 }
 
 /// What comes after a message has been dealt with as far as it can be.
@@ -84,6 +87,11 @@ pub(super) enum Surface {
 }
 
 impl Running {
+    /// A request before its work begins.
+    pub(super) fn new(id: RequestId, task: Arc<dyn Task>, call: Call, shape: Shape, scene: Scene) -> Self {
+        Self { id, task, call, shape, scene, progress: Progress::default() }
+    }
+
     /// Begins the work.
     pub(super) fn start(self, env: &mut Env<'_>) -> Next {
         let step = self.task.start(env, &self.call);
@@ -112,6 +120,7 @@ impl Running {
                     return Next::Step(Step::Fetch(request, waiting));
                 }
                 ToolStep::Query(request, limits, state) => {
+                    self.progress.begin_query();
                     let waiting = AwaitQuery::new(self, state, Rows::new(limits), &request);
                     return Next::Step(Step::Query(request, waiting));
                 }
@@ -158,19 +167,25 @@ impl Running {
         }
     }
 
-    /// A progress notification, when the client asked for them.
-    pub(super) fn progress(&self, read_rows: u64, total_rows: Option<u64>) -> Option<String> {
+    /// A progress notification, when the client asked for them and one is due.
+    pub(super) fn tell_progress(
+        &mut self,
+        now: UnixTime,
+        read_rows: u64,
+        total_rows: Option<u64>,
+    ) -> Option<String> {
         let Shape::Tool { revision, progress_token: Some(token) } = &self.shape else { return None };
-        if matches!(self.scene.surface, Surface::Http { takes_events: false, .. }) {
+        if !self.call.progress {
             return None;
         }
-        let mut params = json!({ "progressToken": token, "progress": read_rows });
+        let due = self.progress.due(now, read_rows, total_rows)?;
+        let mut params = json!({ "progressToken": token, "progress": due.rows });
         if let Value::Object(members) = &mut params {
-            if let Some(total) = total_rows.filter(|total| *total >= read_rows) {
+            if let Some(total) = due.total {
                 members.insert("total".into(), json!(total));
             }
             if revision.has_progress_message() {
-                members.insert("message".into(), json!(format!("{read_rows} rows read")));
+                members.insert("message".into(), json!(due.message()));
             }
         }
         Some(jsonrpc::notification_text("notifications/progress", &params))
@@ -178,6 +193,14 @@ impl Running {
 }
 
 impl Scene {
+    /// Whether messages can precede the answer.
+    pub(super) fn takes_messages(&self) -> bool {
+        match self.surface {
+            Surface::Http { takes_events, .. } => takes_events,
+            Surface::Line => true,
+        }
+    }
+
     /// Ends a message with its answer, or goes on with the batch that it is part of.
     pub(super) fn deliver(mut self, status: u16, text: Option<String>, session: Option<Session>) -> Next {
         match &mut self.batch {

@@ -80,6 +80,15 @@ impl Service {
         }))
     }
 
+    /// What the operator should hear about the tools, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let named = self.config.server.tool_timeouts.iter().map(|(name, _)| name);
+        let unknown = named.filter(|name| !self.tools.has(name));
+        unknown
+            .map(|name| format!("`server.tool_timeouts` names {name:?}, and there is no such tool."))
+            .collect()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Arc<Config> {
         &self.config

@@ -131,13 +131,12 @@ pub struct AwaitQuery {
     pub(super) rows: Rows,
     pub(super) cancellation: Option<Box<QueryRequest>>,
     pub(super) ended: bool,
-    pub(super) last_progress: Option<u64>,
 }
 
 impl AwaitQuery {
     pub(super) fn new(running: Box<Running>, state: ToolState, rows: Rows, request: &QueryRequest) -> Self {
         let cancellation = cancellation(request).map(Box::new);
-        Self { running, state, rows, cancellation, ended: false, last_progress: None }
+        Self { running, state, rows, cancellation, ended: false }
     }
 
     /// The request that waits.
@@ -146,9 +145,10 @@ impl AwaitQuery {
     }
 
     /// Takes the next event of the answer and says whether more are wanted.
-    pub fn accept(&mut self, _env: &mut Env<'_>, event: QueryEvent) -> Flow {
+    pub fn accept(&mut self, env: &mut Env<'_>, event: QueryEvent) -> Flow {
         if let QueryEvent::Progress { read_rows, total_rows, .. } = event {
-            return self.progress(read_rows, total_rows);
+            let told = self.running.tell_progress(env.now, read_rows, total_rows);
+            return told.map_or(Flow::Continue, Flow::Send);
         }
         self.ended = matches!(event, QueryEvent::End | QueryEvent::Exception(_));
         match self.rows.accept(event) {
@@ -172,20 +172,6 @@ impl AwaitQuery {
     /// same login, which needs no grant (`clickhouse.com`, setting `replace_running_query`).
     pub fn cancellation(&self) -> Option<&QueryRequest> {
         self.cancellation.as_deref()
-    }
-
-    fn progress(&mut self, read_rows: u64, total_rows: Option<u64>) -> Flow {
-        // MCP wants progress to increase with every notification (revision 2025-06-18, utilities/progress).
-        if self.last_progress.is_some_and(|last| read_rows <= last) {
-            return Flow::Continue;
-        }
-        match self.running.progress(read_rows, total_rows) {
-            Some(message) => {
-                self.last_progress = Some(read_rows);
-                Flow::Send(message)
-            }
-            None => Flow::Continue,
-        }
     }
 }
 

@@ -239,6 +239,8 @@ impl Access {
             trace: None,
             query_id,
             deadline_seconds,
+            progress: false,
+            refused: Vec::new(),
             limits,
         }
     }

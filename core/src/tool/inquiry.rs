@@ -3,12 +3,17 @@
 
 use serde_json::{Value, json};
 
+use super::constraints::{inspected, inspection};
 use super::explain::explain;
-use super::plan::{Plan, Question, learn};
+use super::plan::{Learned, Plan, Question, learn};
+use super::time_limit::{TimeLimit, reached};
 use super::{Call, Moment, Task, ToolState, ToolStep};
 use crate::clickhouse::{Outcome, QueryRequest, Statement};
 use crate::env::Env;
 use crate::mcp::CallResult;
+
+/// The code of a query that took too long (ClickHouse, `TIMEOUT_EXCEEDED`).
+const TIMEOUT_EXCEEDED: i32 = 159;
 
 /// How often one question may be asked anew because a profile refused a setting. Each time at least one is left out.
 const MOST_ATTEMPTS: u64 = 12;
@@ -34,6 +39,10 @@ pub(crate) trait Inquiry: Send + Sync {
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) sent: QueryRequest,
+    /// How long it might take.
+    pub(crate) time: TimeLimit,
+    /// What asked.
+    pub(crate) tool: String,
 }
 
 /// What comes next.
@@ -56,19 +65,25 @@ impl<T: Inquiry> Task for T {
         let Moment::Queried(outcome) = moment else {
             return ToolStep::Done(CallResult::Failed("the query was interrupted: try again".into()));
         };
-        let (attempts, carried) = opened(state);
-        // Planned from the same facts, it is the request that was answered, but for its query_id.
-        let sent = match self.question(call, &carried) {
-            Ok(question) => Plan::new(env, call, self.name(), question).request,
+        let Asked { attempts, inspecting, carried } = Asked::opened(state);
+        // Planned from the same facts, it is the request that was answered, but for its query_id. While the profile is
+        // asked for its constraints, it is the request that is to follow.
+        let Plan { request: sent, time, theirs, .. } = match self.question(call, &carried) {
+            Ok(question) => Plan::new(env, call, self.name(), question),
             Err(result) => return ToolStep::Done(result),
         };
-        if let Outcome::Exception(exception) = &outcome
-            && attempts < MOST_ATTEMPTS
-            && learn(env, call, &sent, exception)
-        {
+        if inspecting {
+            inspected(env, call, &sent, &outcome);
             return ask(self, env, call, carried, attempts + 1);
         }
-        let turn = self.answered(env, call, carried, Answer { outcome, sent });
+        if let Outcome::Exception(exception) = &outcome
+            && attempts < MOST_ATTEMPTS
+            && let Some(learned) = learn(env, call, &sent, &theirs, exception)
+        {
+            return anew(self, env, call, carried, attempts, &learned);
+        }
+        let tool = self.name().to_owned();
+        let turn = self.answered(env, call, carried, Answer { outcome, sent, time, tool });
         take(self, env, call, turn)
     }
 }
@@ -85,19 +100,54 @@ fn ask<T: Inquiry>(inquiry: &T, env: &mut Env<'_>, call: &Call, carried: Value, 
     match inquiry.question(call, &carried) {
         Ok(question) => {
             let plan = Plan::new(env, call, inquiry.name(), question);
-            ToolStep::Query(Box::new(plan.request), plan.limits, json!([attempts, carried]))
+            let asked = Asked { attempts, inspecting: false, carried };
+            ToolStep::Query(Box::new(plan.request), plan.limits, asked.closed())
         }
         Err(result) => ToolStep::Done(result),
     }
 }
 
-fn opened(state: ToolState) -> (u64, Value) {
-    match state {
-        Value::Array(mut parts) if parts.len() == 2 => {
-            let carried = parts.pop().unwrap_or_default();
-            (parts.pop().and_then(|attempts| attempts.as_u64()).unwrap_or(MOST_ATTEMPTS), carried)
+/// Asks again without what was refused, or first what else would be.
+fn anew<T: Inquiry>(
+    inquiry: &T,
+    env: &mut Env<'_>,
+    call: &Call,
+    carried: Value,
+    attempts: u64,
+    learned: &Learned,
+) -> ToolStep {
+    let next = match inquiry.question(call, &carried) {
+        Ok(question) => Plan::new(env, call, inquiry.name(), question).request,
+        Err(result) => return ToolStep::Done(result),
+    };
+    match inspection(env, call, inquiry.name(), learned, &next) {
+        Some((request, limits)) => {
+            let asked = Asked { attempts, inspecting: true, carried };
+            ToolStep::Query(Box::new(request), limits, asked.closed())
         }
-        _ => (MOST_ATTEMPTS, Value::Null),
+        None => ask(inquiry, env, call, carried, attempts + 1),
+    }
+}
+
+/// What is kept while ClickHouse answers.
+struct Asked {
+    /// How often the question has been put.
+    attempts: u64,
+    /// Whether what is being asked is the profile's constraints.
+    inspecting: bool,
+    carried: Value,
+}
+
+impl Asked {
+    fn closed(self) -> ToolState {
+        json!([self.attempts, self.inspecting, self.carried])
+    }
+
+    fn opened(state: ToolState) -> Self {
+        serde_json::from_value::<(u64, bool, Value)>(state).map_or(
+            Self { attempts: MOST_ATTEMPTS, inspecting: false, carried: Value::Null },
+            |(attempts, inspecting, carried)| Self { attempts, inspecting, carried },
+        )
     }
 }
 
@@ -111,7 +161,12 @@ impl Answer {
                     Statement::ReadOnly(sql) => Some((sql, self.sent.inner)),
                     Statement::Writable(_) => None,
                 };
-                Some(explain(call, sent, exception))
+                let mut text = explain(call, sent, exception);
+                if exception.code == TIMEOUT_EXCEEDED {
+                    text.push(' ');
+                    text.push_str(&self.time.told(&self.tool, reached(&exception.message)));
+                }
+                Some(text)
             }
             // Whatever listens at an address that a token chose, its words are not for the model.
             Outcome::Broken(_) if !call.access.chosen_by.is_operator() => Some(
@@ -119,6 +174,10 @@ impl Answer {
                  token wants, or did not answer as ClickHouse does."
                     .into(),
             ),
+            Outcome::Broken(reason) if self.outcome.is_late() => {
+                let told = self.time.told(&self.tool, None);
+                Some(format!("The query did not finish: {reason}, and was ended there. {told}"))
+            }
             Outcome::Broken(reason) => Some(format!("The query did not finish: {reason}.")),
         }
     }

@@ -1,11 +1,13 @@
 //! The table of tools, and what a tool is: a value that starts, may pause for every reason that a step may, and ends.
 
 mod arguments;
+mod constraints;
 mod execute_query;
 mod explain;
 mod inquiry;
 mod plan;
 mod table_answer;
+mod time_limit;
 
 use std::sync::Arc;
 
@@ -20,9 +22,11 @@ use crate::mcp::{CallResult, Definition};
 use crate::time::UnixTime;
 use crate::trace::TraceContext;
 
+pub(crate) use constraints::{inspected, inspection};
 pub use execute_query::ExecuteQuery;
 pub(crate) use execute_query::is_time_zone;
 pub(crate) use explain::told;
+pub use plan::Learned;
 pub(crate) use plan::{Plan, Question, learn};
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
@@ -40,6 +44,8 @@ pub struct Call {
     pub config: Arc<Config>,
     /// Where the call stands in its client's trace.
     pub trace: Option<TraceContext>,
+    /// Whether the client asked to hear how far the call has come, and can.
+    pub progress: bool,
 }
 
 /// What a tool wants next.
@@ -113,6 +119,11 @@ impl Table {
     /// The tool of that name, if it is there for this caller.
     pub fn find(&self, name: &str, access: &Access) -> Option<&Arc<dyn Tool>> {
         self.offered(access).find(|tool| tool.definition().name == name)
+    }
+
+    /// Whether there is a tool of that name for anybody.
+    pub fn has(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| tool.definition().name == name)
     }
 
     /// How the tools are listed that are there for this caller.

@@ -1,12 +1,15 @@
 //! How a checked statement becomes a request: settings, caps, names for the log, and what to do when a profile
 //! will not have one of our settings.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::Call;
+use super::time_limit::TimeLimit;
 use crate::clickhouse::{
-    Exception, FORMAT_SETTINGS, Parameter, Protocol, QueryRequest, ReadLimits, RefusedSetting, RowLimits,
-    Setting, Statement,
+    Constraint, Exception, FORMAT_SETTINGS, Parameter, Protocol, QueryRequest, ReadLimits, RefusedSetting,
+    RowLimits, Setting, Statement,
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals, RefusedValue};
@@ -19,6 +22,8 @@ const LARGEST_ROW: usize = 16 << 20;
 const ROW_SLACK: usize = 64 << 10;
 /// Seconds that a host waits beyond the server's own limit, so that the server's error is the one that is seen.
 const GRACE_SECONDS: u64 = 5;
+/// The code of a format that the server does not know (ClickHouse, `UNKNOWN_FORMAT`).
+const UNKNOWN_FORMAT: i32 = 73;
 /// Seconds that a host waits when the operator set no limit.
 const LONGEST_WAIT: u64 = 24 * 3600;
 
@@ -41,10 +46,13 @@ impl Question {
     }
 }
 
-/// A request ready to go, and the caps on its rows.
+/// A request ready to go, and what holds its answer within bounds.
 pub(crate) struct Plan {
     pub(crate) request: QueryRequest,
     pub(crate) limits: RowLimits,
+    pub(crate) time: TimeLimit,
+    /// Settings that the caller chose: what is refused of them is theirs to hear.
+    pub(crate) theirs: Vec<Cow<'static, str>>,
 }
 
 impl Plan {
@@ -54,30 +62,43 @@ impl Plan {
         let Question { statement, parameters, settings: chosen, rows: limit, seconds: patience } = question;
         let rows = [config.clickhouse.max_result_rows, access.limit, limit].into_iter().flatten().min();
         let bytes = config.clickhouse.max_result_bytes;
-        let configured_time = Some(config.clickhouse.max_execution_time).filter(|seconds| *seconds > 0);
-        let seconds = [configured_time, access.max_execution_time, patience].into_iter().flatten().min();
+        let time = TimeLimit::of(call, tool, patience);
         // Where the operator leaves a cap to the person's profile, that is not known here, and a setting would replace
         // it. What a token or a call asks for is then kept by us alone.
-        let server_seconds = seconds.filter(|_| configured_time.is_some());
+        let server_seconds = time.seconds.filter(|_| config.clickhouse.max_execution_time > 0);
         let server_rows = rows.filter(|_| config.clickhouse.max_result_rows.is_some());
         let row_bytes = bytes
             .and_then(|bytes| usize::try_from(bytes).ok())
             .map_or(LARGEST_ROW, |bytes| bytes.saturating_add(ROW_SLACK).min(LARGEST_ROW));
-        let deadline = deadline(seconds, server_seconds);
         let mut request =
-            access.query(config, statement, env.random_id(), deadline, ReadLimits { row_bytes });
+            access.query(config, statement, env.random_id(), LONGEST_WAIT, ReadLimits { row_bytes });
         // A server that a token chose is nobody's to tell who asks in which trace.
         request.trace = call.trace.clone().filter(|_| access.chosen_by.is_operator());
         let known = env.facts.refusals(&AccessKey::of(&request, config.generation), env.now);
-        // One row more than asked, so that "cut" and "exactly as many" can be told apart.
+        let server_seconds = server_seconds.and_then(|seconds| known.lowered("max_execution_time", seconds));
+        request.deadline_seconds = deadline(time.seconds, server_seconds);
+        // One row more than asked, so that "cut" and "exactly as many" can be told apart. Where a profile bounds it
+        // further there is no lower value that could tell, so the cut is ours alone.
         let one_more = server_rows.map(|rows| rows.saturating_add(1));
         let one_more = one_more.filter(|rows| !known.refuse("limit", &rows.to_string()));
         request.inner = Inner { readonly: !known.read_only_profile, limit: one_more };
+        request.progress = call.progress && !known.no_progress && request.statement.is_read_only();
         request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
+        request.refused = refused(call, &known);
+        let theirs = chosen.iter().map(|setting| setting.name.clone()).collect();
         request.settings.extend(chosen);
         request.parameters = parameters;
-        Self { request, limits: RowLimits { rows, bytes } }
+        Self { request, limits: RowLimits { rows, bytes }, time, theirs }
     }
+}
+
+/// What the operator wants set and the server is known to refuse.
+fn refused(call: &Call, known: &Refusals) -> Vec<String> {
+    if !call.access.chosen_by.is_operator() || known.nothing_settable {
+        return Vec::new();
+    }
+    let extra = call.config.clickhouse.extra_settings.iter();
+    extra.filter(|(name, value)| known.refuse(name, value)).map(|(name, _)| name.clone()).collect()
 }
 
 /// How long a host waits: beyond the server's own limit a little, so that the server's error is the one that is seen.
@@ -114,13 +135,7 @@ fn settings(
     if over_http {
         settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
     }
-    let comment = json!({
-        "client": "housekey",
-        "tool": tool,
-        "request": request_name(&call.id),
-        "subject": call.access.subject,
-    });
-    settings.push(Setting::new("log_comment", comment.to_string()));
+    settings.push(comment(call, tool));
     if call.access.chosen_by.is_operator() {
         let extra = &call.config.clickhouse.extra_settings;
         settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
@@ -143,6 +158,17 @@ fn settings(
     settings
 }
 
+/// What the query log keeps of a query beside its text: it is in both rows that `EXECUTE AS` leaves.
+pub(crate) fn comment(call: &Call, tool: &str) -> Setting {
+    let comment = json!({
+        "client": "housekey",
+        "tool": tool,
+        "request": request_name(&call.id),
+        "subject": call.access.subject,
+    });
+    Setting::new("log_comment", comment.to_string())
+}
+
 /// The id as the log gets it: a client chooses it, and the log is the operator's.
 fn request_name(id: &RequestId) -> serde_json::Value {
     const LONGEST: usize = 128;
@@ -152,13 +178,51 @@ fn request_name(id: &RequestId) -> serde_json::Value {
     }
 }
 
-/// Learns from an exception that a profile refuses one of our settings. `true` when a new query without it is worth
-/// sending; `readonly` is only ever left out when the server itself said that the profile is read-only.
-pub(crate) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exception: &Exception) -> bool {
-    let Some(refused) = exception.refused_setting() else { return false };
+/// Learns from an exception that a server refuses something of ours. With something learned a new query without it is
+/// worth sending; `readonly` is only ever left out when the server itself said that the profile is read-only. `theirs`
+/// are settings that the caller chose.
+pub(crate) fn learn(
+    env: &mut Env<'_>,
+    call: &Call,
+    request: &QueryRequest,
+    theirs: &[Cow<'static, str>],
+    exception: &Exception,
+) -> Option<Learned> {
     let key = AccessKey::of(request, call.config.generation);
     let mut known = env.facts.refusals(&key, env.now);
     let before = known.clone();
+    let learned = if request.progress && exception.code == UNKNOWN_FORMAT {
+        known.no_progress = true;
+        Learned::Format
+    } else {
+        let refused = exception.refused_setting()?;
+        take(&mut known, request, theirs, &refused)?;
+        Learned::Setting(refused)
+    };
+    if known == before {
+        return None;
+    }
+    known.forget_the_oldest();
+    env.facts.remember_refusals(key, known, env.now);
+    Some(learned)
+}
+
+/// What a refusal taught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// The server does not know the format that tells of progress.
+    Format,
+    /// A setting is refused.
+    Setting(RefusedSetting),
+}
+
+/// Adds what a server refused to what is known, if it was ours to send.
+fn take(
+    known: &mut Refusals,
+    request: &QueryRequest,
+    theirs: &[Cow<'static, str>],
+    refused: &RefusedSetting,
+) -> Option<()> {
     // A SETTINGS clause of the caller's own is refused in the same words: only what we sent is ours to take back.
     let inside = |name: &str| match name {
         "readonly" => request.inner.readonly,
@@ -166,16 +230,17 @@ pub(crate) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
         _ => false,
     };
     let sent = |name: &str| {
-        request.settings.iter().any(|setting| setting.name == name)
-            || (request.run_as.is_wrapped() && inside(name))
+        let outside = request.settings.iter().any(|setting| setting.name == name);
+        !theirs.iter().any(|their| their == name)
+            && (outside || (request.run_as.is_wrapped() && inside(name)))
     };
     match refused {
-        RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && sent(&name) => {
+        RefusedSetting::ReadOnlyProfile(name) if name == "readonly" && sent(name) => {
             // Said of `readonly` itself twice, the profile is the stricter kind, in which nothing can be set.
             known.nothing_settable = known.read_only_profile;
             known.read_only_profile = true;
         }
-        RefusedSetting::ReadOnlyProfile(name) if sent(&name) => {
+        RefusedSetting::ReadOnlyProfile(name) if sent(name) => {
             // Under EXECUTE AS what comes with the request is refused by the gateway's profile. That says nothing
             // about the person's, who is asked for `readonly` all the same.
             known.read_only_profile |= !request.run_as.is_wrapped();
@@ -183,23 +248,28 @@ pub(crate) fn learn(env: &mut Env<'_>, call: &Call, request: &QueryRequest, exce
         }
         // A constraint or an old server says nothing about writes: `readonly` stays. A constraint is one on values:
         // what it refused to one token it may allow to another.
-        RefusedSetting::Constrained(name) if name != "readonly" && sent(&name) => {
-            let value = sent_value(request, &name);
-            known.settings.push(RefusedValue { name, value });
+        RefusedSetting::Constrained(name, constraint) if name != "readonly" && sent(name) => {
+            let value = match constraint {
+                Constraint::Fixed => None,
+                Constraint::AtMost(_) | Constraint::AtLeast(_) | Constraint::Others => {
+                    sent_value(request, name)
+                }
+            };
+            match constraint {
+                Constraint::AtMost(most) => known.bound(name, None, Some(most.clone())),
+                Constraint::AtLeast(least) => known.bound(name, Some(least.clone()), None),
+                Constraint::Fixed | Constraint::Others => {}
+            }
+            known.settings.push(RefusedValue { name: name.clone(), value });
         }
-        RefusedSetting::Unknown(name) if name != "readonly" && sent(&name) => {
-            known.settings.push(RefusedValue { name, value: None });
+        RefusedSetting::Unknown(name) if name != "readonly" && sent(name) => {
+            known.settings.push(RefusedValue { name: name.clone(), value: None });
         }
-        RefusedSetting::ReadOnlyProfile(_) | RefusedSetting::Constrained(_) | RefusedSetting::Unknown(_) => {
-            return false;
+        RefusedSetting::ReadOnlyProfile(_) | RefusedSetting::Constrained(..) | RefusedSetting::Unknown(_) => {
+            return None;
         }
     }
-    if known == before {
-        return false;
-    }
-    known.forget_the_oldest();
-    env.facts.remember_refusals(key, known, env.now);
-    true
+    Some(())
 }
 
 /// The value of a setting as it was sent, in the request or inside of the statement.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use housekey_core::clickhouse::{Credential, Exception, FORMAT_SETTINGS, QueryEvent, RunAs, Statement};
+use housekey_core::clickhouse::{
+    Credential, Exception, FORMAT_SETTINGS, Outcome, QueryEvent, RunAs, Statement,
+};
 use housekey_core::exchange::{Admission, Asked, AskedError, Bound, Bounded, admit};
 use housekey_core::jose::claims::Claims;
 use serde_json::json;
@@ -24,6 +26,7 @@ pub(crate) fn asked(sql: &str, settings: &[(&str, &str)]) -> Asked {
         row_bytes: u64::MAX,
         seconds: u64::MAX,
         trace: None,
+        progress: false,
     }
 }
 
@@ -245,15 +248,31 @@ fn refusals_of_settings_are_the_hosts_to_learn() {
     let question = asked("SELECT 1", &[("max_threads", "100")]);
     let bounded = plan(&mut server, &alice, &question).unwrap();
     // What is refused of the guest's own settings costs the operator's nothing.
-    assert!(
-        !bounded.learn(&mut server.env(), &refused(452, "Setting max_threads shouldn't be greater than 4"))
-    );
-    assert!(!bounded.learn(&mut server.env(), &refused(452, "Setting something_else should not be changed")));
-    assert!(bounded.learn(&mut server.env(), &refused(452, "Setting log_comment should not be changed")));
+    for message in
+        ["Setting max_threads shouldn't be greater than 4", "Setting something_else should not be changed"]
+    {
+        assert_eq!(bounded.learn(&mut server.env(), &refused(452, message)), None);
+    }
+    let comment = refused(452, "Setting log_comment should not be changed");
+    let learned = bounded.learn(&mut server.env(), &comment).unwrap();
     let anew = plan(&mut server, &alice, &question).unwrap();
     assert_eq!(setting(&anew, "log_comment"), None);
     assert!(anew.request.inner.readonly);
-    assert!(!anew.learn(&mut server.env(), &refused(452, "Setting log_comment should not be changed")));
+    assert_eq!(anew.learn(&mut server.env(), &comment), None);
+    // What else the gateway's profile forbids is asked as the gateway, once.
+    let (inspection, _) = anew.inspection(&mut server.env(), &learned).unwrap();
+    assert_eq!((&inspection.run_as, &inspection.settings), (&RunAs::Login, &Vec::new()));
+    anew.inspected(&mut server.env(), &Outcome::NoResult);
+    assert!(anew.inspection(&mut server.env(), &learned).is_none());
+}
+
+#[test]
+fn progress_is_for_guests_that_ask_for_it() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let asking = Asked { progress: true, ..asked("SELECT 1", &[]) };
+    assert!(!plan(&mut server, &alice, &asked("SELECT 1", &[])).unwrap().request.progress);
+    assert!(plan(&mut server, &alice, &asking).unwrap().request.progress);
 }
 
 #[test]

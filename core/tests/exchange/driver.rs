@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest, Row};
@@ -63,6 +64,9 @@ pub(crate) enum Asked {
     Ask(ServerRequest),
     Wait(UnixTime),
 }
+
+/// How much time passes from one report of progress to the next.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// A server whose world is a script.
 pub(crate) struct Scripted {
@@ -159,6 +163,9 @@ impl Scripted {
                         panic!("no rows in the script")
                     };
                     for event in events {
+                        if matches!(event, QueryEvent::Progress { .. }) {
+                            self.now = self.now.after(PROGRESS_EVERY);
+                        }
                         match waiting.accept(&mut self.env(), event) {
                             Flow::Continue => {}
                             Flow::Send(text) => self.sent.push(text),

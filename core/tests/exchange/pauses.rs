@@ -144,7 +144,7 @@ fn progress_is_sent_when_asked_for_and_only_ever_rises() {
     assert_eq!(sent.len(), 2);
     assert_eq!(
         sent[1]["params"],
-        json!({ "progressToken": "t", "progress": 5, "total": 10, "message": "5 rows read" })
+        json!({ "progressToken": "t", "progress": 5, "total": 10, "message": "5 of 10 rows read" })
     );
 }
 

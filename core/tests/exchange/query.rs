@@ -84,21 +84,191 @@ fn the_byte_cap_cuts_between_rows() {
     assert_eq!(cut["structuredContent"]["truncated"], wanted);
 }
 
+/// What a profile says of settings: name, whether it is fixed, bounds.
+fn constraints(found: &[(&str, u8, Option<&str>, Option<&str>)]) -> World {
+    let column = |name: &str| Column { name: name.into(), type_name: "String".into() };
+    let header = ["name", "readonly", "min", "max"].map(column).to_vec();
+    let rows = found.iter().map(|row| QueryEvent::Row(Row(json!(row).to_string())));
+    World::Rows([QueryEvent::Header(header)].into_iter().chain(rows).chain([QueryEvent::End]).collect())
+}
+
+/// What the next query would send, as it says itself.
+fn names(server: &Scripted, query: usize) -> Vec<String> {
+    server.queries()[query].settings.iter().map(|setting| setting.name.clone().into_owned()).collect()
+}
+
 #[test]
 fn a_refused_setting_is_left_out_once_and_remembered() {
     let mut server = Scripted::new(&[]);
     server.script.push_back(refused(452, "Setting limit shouldn't be greater than 1"));
+    server.script.push_back(refused(497, "no table for you"));
     server.script.push_back(rows(&[0, 1, 2]));
     let cut = result(&mut server);
     assert_eq!(cut["structuredContent"]["truncated"]["returned_rows"], 2, "the cut is made here");
-    assert_eq!(setting(&server, 1, "limit"), None);
-    assert_eq!(setting(&server, 1, "readonly"), Some("1"));
-    assert_ne!(server.queries()[0].query_id, server.queries()[1].query_id);
+    assert_eq!(setting(&server, 2, "limit"), None);
+    assert_eq!(setting(&server, 2, "readonly"), Some("1"));
+    assert_ne!(server.queries()[0].query_id, server.queries()[2].query_id);
 
     server.script.push_back(rows(&[0]));
     result(&mut server);
-    assert_eq!(server.queries().len(), 3, "the refusal is a fact");
-    assert_eq!(setting(&server, 2, "limit"), None);
+    assert_eq!(server.queries().len(), 4, "the refusal is a fact");
+    assert_eq!(setting(&server, 3, "limit"), None);
+
+    // What cannot be asked is learned one by one.
+    server.script.push_back(refused(452, "Setting log_comment should not be changed"));
+    server.script.push_back(rows(&[0]));
+    result(&mut server);
+    assert_eq!(server.queries().len(), 6);
+    assert_eq!(setting(&server, 5, "log_comment"), None);
+}
+
+#[test]
+fn a_profile_is_asked_once_for_all_that_it_forbids() {
+    let mut server = Scripted::new(&[("CLICKHOUSE_EXTRA_SETTINGS", "max_threads=8,max_memory_usage=1000")]);
+    server.script.push_back(refused(452, "Setting limit shouldn't be greater than 1"));
+    let first: Vec<_> = {
+        server.script.push_back(constraints(&[
+            ("max_execution_time", 0, None, Some("30")),
+            ("log_comment", 1, None, None),
+            ("max_threads", 0, Some("1"), Some("4")),
+            ("max_memory_usage", 0, None, Some("2000")),
+            ("output_format_json_quote_decimals", 1, None, None),
+            ("output_format_json_quote_64bit_integers", 0, None, None),
+            ("cancel_http_readonly_queries_on_client_close", 0, None, None),
+        ]));
+        server.script.push_back(rows(&[0, 1, 2]));
+        result(&mut server);
+        names(&server, 0)
+    };
+    assert_eq!(server.queries().len(), 3, "refused, asked, answered");
+    // The question is one that nothing can be refused of, and that does not make settings read-only.
+    let question = server.queries()[1];
+    assert_eq!(names(&server, 1), ["log_comment"]);
+    let asked: Vec<_> = first.iter().filter(|name| !["limit", "readonly"].contains(&&***name)).collect();
+    let listed = question.parameters[0].as_written();
+    assert!(asked.iter().all(|name| listed.contains(&***name)), "{asked:?} {listed}");
+    assert!(!listed.contains("readonly'"), "{listed}");
+    // What is fixed or unheard of is left out, what is bounded is lowered where less is stricter.
+    assert_eq!(setting(&server, 2, "max_execution_time"), Some("30"));
+    assert_eq!(server.queries()[2].deadline_seconds, 605, "our own limit is still ours");
+    assert_eq!(
+        names(&server, 2),
+        [
+            "max_execution_time",
+            "output_format_json_quote_64bit_integers",
+            "max_memory_usage",
+            "cancel_http_readonly_queries_on_client_close",
+            "readonly",
+        ]
+    );
+    assert_eq!(server.queries()[2].refused, ["max_threads"]);
+    // It is a fact: nothing is refused any more, whatever value another call has.
+    server.script.push_back(rows(&[0]));
+    result(&mut server);
+    assert_eq!(names(&server, 3), names(&server, 2));
+    assert!(server.queries()[0].refused.is_empty());
+}
+
+#[test]
+fn under_execute_as_the_gateway_is_asked_for_its_own_profile() {
+    let mut server = Scripted::new(&[crate::identity::SECURE].concat());
+    let call = |server: &mut Scripted| {
+        let token = crate::identity::token(crate::identity::person("alice"));
+        let request = http::Request::post("/mcp")
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("mcp-protocol-version", "2025-11-25")
+            .header("authorization", format!("Bearer {token}"));
+        json(&server.http(request.body(CALL).unwrap()))["result"].clone()
+    };
+    server.script.push_back(refused(452, "Setting max_execution_time shouldn't be greater than 9"));
+    server.script.push_back(constraints(&[("log_comment", 1, None, None)]));
+    server.script.push_back(rows(&[0]));
+    assert_eq!(call(&mut server)["isError"], false);
+    let queries = server.queries();
+    assert!(matches!(queries[0].run_as, RunAs::ExecuteAs(_)));
+    assert_eq!(queries[1].run_as, RunAs::Login);
+    assert!(matches!(queries[2].run_as, RunAs::ExecuteAs(_)));
+    assert!(names(&server, 2) == ["max_execution_time"] || names(&server, 2).is_empty());
+    assert_eq!(setting(&server, 2, "max_execution_time"), None, "the answer does not list it");
+    // The person's bound on `limit` is told by the refusal, for every value at once.
+    server.script.push_back(refused(452, "Setting limit shouldn't be greater than 2"));
+    server.script.push_back(rows(&[0, 1, 2]));
+    let cut = call(&mut server);
+    assert_eq!(cut["structuredContent"]["truncated"]["returned_rows"], 2, "{cut}");
+    assert_eq!(server.queries().len(), 5);
+    assert_eq!(server.queries()[4].inner.limit, None);
+    assert!(server.queries()[4].inner.readonly);
+}
+
+#[test]
+fn a_server_without_the_format_that_tells_of_progress_is_asked_for_the_other() {
+    let mut server = Scripted::new(&[]);
+    let body = CALL.replace("\"arguments\"", "\"_meta\":{\"progressToken\":1},\"arguments\"");
+    let call = |server: &mut Scripted, accept: &str| {
+        let (mut head, ()) = post("2025-11-25", "").map(drop).into_parts();
+        head.headers.insert("accept", accept.parse().unwrap());
+        server.http(http::Request::from_parts(head, &*body))
+    };
+    server.script.push_back(rows(&[0]));
+    call(&mut server, "application/json");
+    assert!(!server.queries()[0].progress, "there is no way to tell of it");
+    server.script.push_back(refused(73, "Unknown format JSONCompactEachRowWithProgress"));
+    server.script.push_back(rows(&[0]));
+    server.script.push_back(rows(&[0]));
+    for _ in 0..2 {
+        call(&mut server, "application/json, text/event-stream");
+    }
+    let progress: Vec<_> = server.queries().iter().map(|query| query.progress).collect();
+    assert_eq!(progress, [false, true, false, false], "asked for, refused, and remembered");
+}
+
+#[test]
+fn a_query_out_of_time_is_told_whose_limit_it_was() {
+    let late = || World::Rows(vec![QueryEvent::late(9)]);
+    let timed_out = || refused(159, "Timeout exceeded: elapsed 7001.4 ms, maximum: 7000.000 ms");
+    for (variables, world, sent, deadline, wanted) in [
+        (&[][..], timed_out(), Some("600"), 605, "that of the ClickHouse user's profile"),
+        (
+            &[("CLICKHOUSE_MAX_EXECUTION_TIME", "7")],
+            timed_out(),
+            Some("7"),
+            12,
+            "7 s is the server's own for every",
+        ),
+        (
+            &[("MCP_TOOL_TIMEOUTS", "execute_query=7,list_tables=1")],
+            timed_out(),
+            Some("7"),
+            12,
+            "for `execute_query`",
+        ),
+        (&[("MCP_TOOL_TIMEOUTS", "execute_query=7")], late(), Some("7"), 12, "for `execute_query`"),
+        (
+            // Left to the profile, it must not be raised: the limit is kept by us alone.
+            &[("MCP_TOOL_TIMEOUTS", "execute_query=7"), ("CLICKHOUSE_MAX_EXECUTION_TIME", "0")],
+            late(),
+            None,
+            7,
+            "for `execute_query`",
+        ),
+        (
+            &[("MCP_TOOL_TIMEOUTS", "execute_query=900")],
+            late(),
+            Some("600"),
+            605,
+            "600 s is the server's own for every",
+        ),
+    ] {
+        let mut server = Scripted::new(variables);
+        server.script.push_back(world);
+        let told = result(&mut server);
+        let text = told["content"][0]["text"].as_str().unwrap().to_owned();
+        assert_eq!(told["isError"], true);
+        assert!(text.contains(wanted) && text.contains("filter by"), "{text}");
+        assert_eq!(setting(&server, 0, "max_execution_time"), sent);
+        assert_eq!(server.queries()[0].deadline_seconds, deadline);
+    }
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Answer {
         warn!(query_id = self.query_id, "ClickHouse did not answer within {} seconds", self.seconds);
         self.reached = true;
         self.phase = Phase::Over { decoder: None, complete: false };
-        QueryEvent::Broken(format!("ClickHouse did not answer within {} seconds", self.seconds))
+        QueryEvent::late(self.seconds)
     }
 }
 

@@ -50,6 +50,8 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
         trace: None,
         query_id: "q".into(),
         deadline_seconds: 10,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 1024 },
     }
 }

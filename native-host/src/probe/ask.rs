@@ -80,6 +80,8 @@ impl Asker {
             trace: None,
             query_id: String::new(),
             deadline_seconds: PATIENCE,
+            progress: false,
+            refused: Vec::new(),
             limits: LIMITS,
             ..query.clone()
         };

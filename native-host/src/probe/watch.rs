@@ -3,6 +3,7 @@
 //! It never holds anything up: it asks in the background, for 15 seconds at most, and nobody waits for it. It tells
 //! what its own questions came to; of a person's query it tells the `query_id` and never what ClickHouse said of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,12 +31,14 @@ struct Parts {
     client: Client,
     config: Arc<Config>,
     pause: Pause,
+    /// Settings of the operator's of which was told that they are refused.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl Watch {
     /// A watch that asks through this client.
     pub fn new(client: Client, config: Arc<Config>) -> Self {
-        Self(Arc::new(Parts { client, config, pause: Pause::default() }))
+        Self(Arc::new(Parts { client, config, pause: Pause::default(), told: Mutex::default() }))
     }
 
     /// Tells what is missing before anybody asks. It returns at once.
@@ -43,6 +46,22 @@ impl Watch {
         match self.0.config.clickhouse.impersonation {
             Impersonation::None => {}
             Impersonation::ExecuteAs | Impersonation::Interserver => self.spawn(Self::look),
+        }
+    }
+
+    /// Tells, once for each, which of the operator's settings a profile refuses.
+    pub(crate) fn notice_refused(&self, request: &QueryRequest) {
+        if request.refused.is_empty() {
+            return;
+        }
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in &request.refused {
+            if told.insert(name.clone()) {
+                warn!(
+                    query_id = request.query_id,
+                    "ClickHouse refuses the setting {name} of `clickhouse.extra_settings` to somebody, whose queries go without it"
+                );
+            }
         }
     }
 

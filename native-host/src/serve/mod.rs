@@ -77,6 +77,9 @@ pub async fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
 /// The configuration cannot serve.
 pub fn native(config: Config) -> anyhow::Result<Native> {
     let service = Service::product(config, Host::Native)?;
+    for warning in service.warnings() {
+        warn!("{warning}");
+    }
     Ok(Native::new(service)?)
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn query(port: u16, credential: Credential, sql: &str) -> QueryReques
         trace: None,
         query_id: format!("native-tcp-{:032x}", rand::random::<u128>()),
         deadline_seconds: 30,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 1 << 20 },
     }
 }

@@ -51,6 +51,7 @@ fn query(ordered: &Value, turn: u64) -> Query {
             traceparent: parent.to_owned(),
             tracestate: text(&ordered["tracestate"]),
         }),
+        progress: ordered["progress"].as_bool().unwrap_or_default(),
     }
 }
 

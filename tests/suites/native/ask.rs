@@ -85,6 +85,8 @@ pub(crate) fn query(scheme: Scheme, port: u16, credential: Credential, statement
         trace: None,
         query_id: format!("native-suite-{:032x}", rand::random::<u128>()),
         deadline_seconds: 120,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 64 << 20 },
     }
 }

@@ -76,6 +76,8 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet("altinity-mcp never read it either; remove it"),
     key("server.tool_input_settings", Kind::List, "ClickHouse settings that a statement may set in its `SETTINGS` clause.")
         .named("tool-input-settings", "TOOL_INPUT_SETTINGS"),
+    key("server.tool_timeouts", Kind::Map, "Seconds that each query of a tool may take, by the tool's name: `execute_query=30,list_tables=10`. They can only lower `clickhouse.max_execution_time`; tools that are not named have that alone.")
+        .named("tool-timeouts", "MCP_TOOL_TIMEOUTS"),
     key("server.max_body_bytes", Kind::Integer { min: 1024, max: 1_073_741_824 }, "Bytes that the body of a request may have.")
         .named("max-body-bytes", "MCP_MAX_BODY_BYTES")
         .or("16777216"),

@@ -117,7 +117,7 @@ impl Answer {
                         return self.late();
                     }
                 }
-                Phase::Late(_) => return QueryEvent::Broken(too_late(self.seconds)),
+                Phase::Late(_) => return QueryEvent::late(self.seconds),
                 Phase::Over { event, .. } => return event.clone(),
             }
         }
@@ -230,7 +230,7 @@ impl Answer {
 
     fn late(&mut self) -> QueryEvent {
         warn!(query_id = self.query_id, "ClickHouse did not answer within {} seconds", self.seconds);
-        let event = QueryEvent::Broken(too_late(self.seconds));
+        let event = QueryEvent::late(self.seconds);
         let over = Phase::Over { may_run: false, event: event.clone() };
         if let Phase::Running(lease) = std::mem::replace(&mut self.phase, over) {
             self.phase = Phase::Late(lease);
@@ -242,8 +242,4 @@ impl Answer {
         self.phase = Phase::Over { may_run, event: event.clone() };
         event
     }
-}
-
-fn too_late(seconds: u64) -> String {
-    format!("ClickHouse did not answer within {seconds} seconds")
 }

@@ -1,7 +1,7 @@
 //! An answer that is lent: the events of the host's own query, in batches, and never more than the caller may have.
 
 use futures_util::FutureExt as _;
-use housekey_core::clickhouse::{Column, Exception, QueryEvent};
+use housekey_core::clickhouse::{Column, Exception, QueryEvent, Rows, Taken};
 use housekey_core::exchange::{Asked, Bound, Bounded};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
@@ -25,12 +25,22 @@ pub struct LentAnswer {
     asked: Asked,
     bounded: Bounded,
     running: RunningQuery,
+    inspecting: Option<Inspecting>,
     attempts: u32,
     /// An event that has come and was not taken yet.
     waiting: Option<QueryEvent>,
     rows: u64,
     bytes: u64,
     over: bool,
+}
+
+/// The question what else a profile forbids, before a query begins anew.
+struct Inspecting {
+    running: RunningQuery,
+    rows: Rows,
+    next: Bounded,
+    /// What the guest hears if there is no way on.
+    refusal: Exception,
 }
 
 impl LentAnswer {
@@ -43,6 +53,7 @@ impl LentAnswer {
             asked,
             bounded,
             running,
+            inspecting: None,
             attempts: 1,
             waiting: None,
             rows: 0,
@@ -68,25 +79,66 @@ impl LentAnswer {
         self.running.end();
     }
 
-    /// The next event, after what a profile refuses was left out.
+    /// The next event, after what a profile refuses was left out. What is under way is kept in `self`, since this future
+    /// may be dropped.
     async fn next(&mut self) -> QueryEvent {
         loop {
+            if let Some(inspecting) = &mut self.inspecting {
+                let event = inspecting.running.next().await;
+                if inspecting.rows.accept(event) == Taken::Enough
+                    && let Some(inspecting) = self.inspecting.take()
+                    && let Some(refusal) = self.inspected(inspecting)
+                {
+                    return refusal;
+                }
+                continue;
+            }
             let event = self.running.next().await;
             let QueryEvent::Exception(exception) = &event else { return event };
-            let Some(bounded) = self.anew(exception) else { return event };
-            self.running.forget();
-            self.running = RunningQuery::begin(&self.native, &bounded.request, bounded.cancellation());
-            self.bounded = bounded;
-            self.attempts += 1;
+            if !self.begins_anew(exception) {
+                return event;
+            }
         }
     }
 
-    /// The same query without a setting that the server refused, if that is what the exception says.
-    fn anew(&self, exception: &Exception) -> Option<Bounded> {
-        if self.attempts >= MOST_ATTEMPTS || !self.native.step(|env| self.bounded.learn(env, exception)) {
-            return None;
+    /// Begins the same query without what the server refused, if that is what the exception says, or first asks what
+    /// else it would refuse.
+    fn begins_anew(&mut self, exception: &Exception) -> bool {
+        if self.attempts >= MOST_ATTEMPTS {
+            return false;
         }
-        self.native.step(|env| self.bound.plan(env, &self.asked)).ok()
+        let Some(learned) = self.native.step(|env| self.bounded.learn(env, exception)) else { return false };
+        let Ok(next) = self.native.step(|env| self.bound.plan(env, &self.asked)) else { return false };
+        match self.native.step(|env| next.inspection(env, &learned)) {
+            Some((request, limits)) => {
+                let running = RunningQuery::begin(&self.native, &request, None);
+                let (rows, refusal) = (Rows::new(limits), exception.clone());
+                self.inspecting = Some(Inspecting { running, rows, next, refusal });
+            }
+            None => self.restart(next),
+        }
+        true
+    }
+
+    /// Begins anew with what the profile was found to forbid. Otherwise the refusal stands.
+    fn inspected(&mut self, inspecting: Inspecting) -> Option<QueryEvent> {
+        let Inspecting { mut running, rows, next, refusal } = inspecting;
+        running.forget();
+        self.native.step(|env| next.inspected(env, &rows.outcome()));
+        match self.native.step(|env| self.bound.plan(env, &self.asked)) {
+            Ok(next) => {
+                self.restart(next);
+                None
+            }
+            Err(_) => Some(QueryEvent::Exception(refusal)),
+        }
+    }
+
+    fn restart(&mut self, next: Bounded) {
+        self.running.forget();
+        self.running = RunningQuery::begin(&self.native, &next.request, next.cancellation());
+        self.bounded = next;
+        self.attempts += 1;
     }
 
     fn hand(&mut self, event: QueryEvent, batch: &mut Batch) {

@@ -122,12 +122,12 @@ impl native::HostAnswer for View<'_> {
 }
 
 fn asked(query: native::Query) -> Asked {
-    let native::Query { id: _, sql, parameters, settings, limits, trace } = query;
+    let native::Query { id: _, sql, parameters, settings, limits, trace, progress } = query;
     let native::Limits { rows, row_bytes, seconds } = limits;
     let settings = settings.into_iter().map(|native::Setting { name, value }| (name, value)).collect();
     let parameters = parameters.into_iter().map(|native::Parameter { name, value }| (name, value)).collect();
     let trace = trace.and_then(|native::Trace { traceparent, tracestate }| {
         TraceContext::parse(&traceparent, [tracestate.as_str()])
     });
-    Asked { sql, parameters, settings, rows, row_bytes, seconds, trace }
+    Asked { sql, parameters, settings, rows, row_bytes, seconds, trace, progress }
 }
