@@ -47,7 +47,7 @@ pub(crate) fn inspection(
     if known.inspected || names.is_empty() || names.len() > MOST {
         return None;
     }
-    let statement = ReadOnlySql::parse(SQL, &Rules { allowed_settings: &[], max_length: SQL.len() }).ok()?;
+    let statement = ReadOnlySql::parse(SQL, &Rules::internal()).ok()?;
     let limits = ReadLimits { row_bytes: ROW_BYTES };
     let query_id = env.random_id();
     let mut request =
