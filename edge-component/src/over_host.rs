@@ -88,7 +88,7 @@ impl Answer {
 fn query(request: &QueryRequest) -> Query {
     let sql = match &request.statement {
         Statement::ReadOnly(sql) => sql.text(),
-        // The host takes it for what it is, and refuses it.
+        // The host takes it for what it is, and refuses it unless the tool is one that writes.
         Statement::Writable(sql) => sql.text(),
     };
     let settings = request.settings.iter().filter(|setting| !OF_THE_HOST.contains(&&*setting.name));

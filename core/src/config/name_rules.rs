@@ -2,6 +2,8 @@
 
 use http::uri::{Authority, Uri};
 
+use crate::sql;
+
 /// Settings that no caller may set, as in the peer: they hold the query to its bounds.
 static BOUNDS: &[&str] = &[
     "readonly",
@@ -78,6 +80,8 @@ pub(super) fn refuse_input_setting(name: &str) -> Option<&'static str> {
         Some("is not the name of a setting")
     } else if BOUNDS.contains(&name.to_ascii_lowercase().as_str()) {
         Some("may not be left to callers")
+    } else if sql::is_fixed_setting(name) || refuse_extra_setting(name).is_some() {
+        Some("is decided by Housekey itself")
     } else {
         None
     }

@@ -4,7 +4,8 @@
 //! What a guest says only ever narrows: it names the statement, lower caps, and what the logs call the request.
 //! The server, the login, the person, the operator's settings and headers and the `query_id` are the host's.
 //!
-//! Deliberately absent: statements that write. No tool has one, so a guest that sends one is refused.
+//! A statement that writes is taken only from a tool that is listed as one that writes, which a caller who may only read
+//! does not have.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
-use crate::sql::{self, ReadOnlySql, Rules};
-use crate::tool::{Call, Learned, Plan, Question, inspected, inspection, is_time_zone, learn, told};
+use crate::sql::{self, ReadOnlySql, Rules, WritableSql};
+use crate::tool::{
+    Call, Learned, Plan, Question, check_writing, inspected, inspection, is_time_zone, learn, told,
+};
 use crate::trace::TraceContext;
 
 /// Bytes that a statement may gain when a guest has taken it apart: the line break before its settings.
@@ -69,6 +72,9 @@ pub enum AskedError {
     /// The statement does more than the caller may.
     #[error("the statement is refused: {0}")]
     Statement(#[from] sql::Refusal),
+    /// The statement may be run, but not in the way in which the caller's statements are.
+    #[error("the statement is refused: {0}")]
+    Unsendable(&'static str),
     /// A setting that only the host sends, or nobody.
     #[error("the setting {name:?} is not the guest's to give")]
     Setting {
@@ -148,17 +154,12 @@ impl Bound {
         let given = Given::read(&asked.settings, &config.server.tool_input_settings)?;
         let rules = Rules::of(config);
         let rules = Rules { max_length: rules.max_length.saturating_add(REWRITTEN), ..rules };
-        let statement = ReadOnlySql::parse(&asked.sql, &rules)?;
-        // The guest does not know of the protocol: see `ExecuteQuery`.
-        let native = self.access.endpoint.scheme.protocol() == Protocol::Tcp;
-        if let Some(name) = statement.settings().iter().find(|name| native && is_time_zone(name)) {
-            return Err(AskedError::Setting { name: name.clone() });
-        }
+        let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
+        let statement = self.statement(&asked.sql, &rules, tool.definition().hints.read_only)?;
         if asked.rows == Some(0) {
             return Err(AskedError::NoRows);
         }
         let parameters = parameters(&asked.parameters)?;
-        let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
         let mut access = Access::clone(&self.access);
         access.max_execution_time = narrower(access.max_execution_time, given.seconds);
         // The plan asks for one row more than its cap, as the guest has done already.
@@ -172,13 +173,36 @@ impl Bound {
             progress: asked.progress,
         };
         let tool = &tool.definition().name;
-        let statement = Statement::ReadOnly(statement);
         let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
         let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, tool, question);
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
         Ok(Bounded { request, limits, call, tool: tool.clone(), inputs: theirs })
+    }
+}
+
+impl Bound {
+    /// The statement, checked for a tool that only reads or may write.
+    fn statement(&self, sql: &str, rules: &Rules<'_>, reads_only: bool) -> Result<Statement, AskedError> {
+        if !reads_only {
+            match WritableSql::parse(sql, rules) {
+                Ok(sql) => {
+                    // The guest knows neither of the protocol nor of the person.
+                    check_writing(&sql, &self.access).map_err(AskedError::Unsendable)?;
+                    return Ok(Statement::Writable(sql));
+                }
+                Err(sql::Refusal::OnlyReads { .. }) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        let statement = ReadOnlySql::parse(sql, rules)?;
+        // The guest does not know of the protocol: see `tool::asked`.
+        let native = self.access.endpoint.scheme.protocol() == Protocol::Tcp;
+        match statement.settings().iter().find(|name| native && is_time_zone(name)) {
+            Some(name) => Err(AskedError::Setting { name: name.clone() }),
+            None => Ok(Statement::ReadOnly(statement)),
+        }
     }
 }
 
@@ -210,10 +234,7 @@ impl Bounded {
     pub fn told(&self, event: QueryEvent) -> QueryEvent {
         match event {
             QueryEvent::Exception(exception) => {
-                let sent = match &self.request.statement {
-                    Statement::ReadOnly(sql) => Some((sql, self.request.inner)),
-                    Statement::Writable(_) => None,
-                };
+                let sent = Some((&self.request.statement, self.request.inner));
                 let message = told(&self.call, sent, &exception);
                 QueryEvent::Exception(Exception { message, before_execution: false, ..exception })
             }

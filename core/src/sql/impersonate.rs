@@ -10,7 +10,7 @@ use super::kind::StatementKind;
 use super::quote::quote_literal;
 use super::read_only::ReadOnlySql;
 use super::token::is_blank;
-use super::writable::WritableSql;
+use super::writable::WrappableSql;
 
 /// Names that nobody may become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,10 +142,15 @@ pub fn execute_as(sql: &ReadOnlySql, user: &ImpersonatedUser, inner: Inner) -> S
     wrapped
 }
 
-/// A statement that writes, as that user. It begins with a word, and it is not changed: a setting after it could be
-/// taken for data.
-pub fn execute_write_as(sql: &WritableSql, user: &ImpersonatedUser) -> String {
+/// A statement that writes, as that user. Nothing of ours is put into it: what holds a person who may write are their
+/// grants.
+pub fn execute_as_writable(sql: WrappableSql<'_>, user: &ImpersonatedUser) -> String {
     format!("EXECUTE AS {} {}", quote_literal(user.as_str()), sql.text())
+}
+
+/// The byte of [`execute_as_writable`]'s text at which the statement itself begins.
+pub fn writable_begins_at(user: &ImpersonatedUser) -> usize {
+    "EXECUTE AS  ".len() + quote_literal(user.as_str()).len()
 }
 
 /// The byte of [`execute_as`]'s text at which the statement itself begins, to tell positions in errors.
@@ -179,7 +184,7 @@ fn is_placeholder(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Rules;
+    use super::super::{Rules, WritableSql};
     use super::*;
 
     const READONLY: Inner = Inner { readonly: true, limit: None };
@@ -207,6 +212,25 @@ mod tests {
             let text = execute_as(&sql, &user, both);
             assert_eq!(text, format!("EXECUTE AS 'u' {inner}"));
             assert!(text[begins_at(&sql, &user, both)..].starts_with(sql.body()), "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_run_as_somebody_only_without_data_and_not_about_access() {
+        let lenient = Rules { destructive: true, impersonated: false, ..Rules::internal() };
+        let user = ImpersonatedUser::parse(r"o'b\n", &DenyList::new("g", &[], &[])).unwrap();
+        for (sql, inner) in [
+            (" INSERT INTO t SELECT 1 ; -- x", Some("INSERT INTO t SELECT 1")),
+            ("ALTER TABLE t DELETE WHERE 1", Some("ALTER TABLE t DELETE WHERE 1")),
+            ("INSERT INTO t VALUES (1)", None),
+            ("INSERT INTO t FORMAT CSV\n1", None),
+            ("GRANT SELECT ON t TO a", None),
+            ("DROP USER a", None),
+        ] {
+            let sql = WritableSql::parse(sql, &lenient).unwrap();
+            let text = sql.wrappable().map(|sql| execute_as_writable(sql, &user));
+            assert_eq!(text, inner.map(|inner| format!(r"EXECUTE AS 'o\'b\\n' {inner}")));
+            assert!(text.is_none_or(|text| &text[writable_begins_at(&user)..] == sql.text()));
         }
     }
 

@@ -18,6 +18,7 @@ mod kind;
 mod number;
 mod outset;
 mod outside;
+mod placeholder;
 mod quote;
 mod read_only;
 mod refusal;
@@ -32,12 +33,15 @@ mod write_kind;
 
 pub use clause::Clause;
 pub use impersonate::{
-    DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as, execute_write_as,
+    DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as, execute_as_writable,
+    writable_begins_at,
 };
 pub use kind::StatementKind;
+pub(crate) use outset::is_fixed_setting;
+pub use placeholder::placeholders;
 pub use quote::{quote_identifier, quote_literal};
 pub use read_only::ReadOnlySql;
 pub use refusal::Refusal;
 pub use rules::Rules;
-pub use writable::WritableSql;
+pub use writable::{WrappableSql, WritableSql};
 pub use write_kind::WriteKind;

@@ -42,7 +42,7 @@ pub(super) fn check_outset(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(), 
 pub(super) fn checked_clauses(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<Vec<SettingsClause>, Refusal> {
     let clauses = settings_clauses(parts)?;
     for name in clauses.iter().flat_map(|clause| &clause.names) {
-        if is_fixed(name) {
+        if is_fixed_setting(name) {
             return Err(Refusal::SettingFixed { name: name.clone() });
         }
         if !rules.allowed_settings.contains(name) {
@@ -54,7 +54,7 @@ pub(super) fn checked_clauses(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<V
 
 /// Settings that bound what a person may do, that shape the answer which Housekey decodes, or that name a disk
 /// outside.
-fn is_fixed(name: &str) -> bool {
+pub(crate) fn is_fixed_setting(name: &str) -> bool {
     const FIXED: [&str; 24] = [
         "readonly",
         "allow_ddl",

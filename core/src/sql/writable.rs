@@ -71,6 +71,11 @@ impl WritableSql {
         self.data
     }
 
+    /// The same statement, if another one may be put around it.
+    pub fn wrappable(&self) -> Option<WrappableSql<'_>> {
+        (!self.data && self.kind != WriteKind::Access).then_some(WrappableSql(self))
+    }
+
     /// Whether its answer has rows of its own. Any statement may answer with rows when it runs `ON CLUSTER`.
     pub fn returns_rows(&self) -> bool {
         match self.kind {
@@ -91,6 +96,18 @@ impl WritableSql {
             | WriteKind::System
             | WriteKind::Access => false,
         }
+    }
+}
+
+/// A statement that `EXECUTE AS` may stand in front of: it is one statement, neither about the session nor about
+/// access nor `EXECUTE AS` itself, and it has no rows after it, which the server would not read there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrappableSql<'a>(&'a WritableSql);
+
+impl<'a> WrappableSql<'a> {
+    /// The statement without comments around it.
+    pub fn text(self) -> &'a str {
+        self.0.text()
     }
 }
 

@@ -5,14 +5,14 @@
 //! out again.
 
 use super::Call;
-use crate::clickhouse::{Exception, RunAs};
-use crate::sql::{Inner, ReadOnlySql, begins_at};
+use crate::clickhouse::{Exception, RunAs, Statement};
+use crate::sql::{Inner, begins_at, writable_begins_at};
 
 /// The code of a syntax error (ClickHouse, `SYNTAX_ERROR`).
 const SYNTAX_ERROR: i32 = 62;
 
 /// The text of a refused query. `sent` is the statement and what was set inside its wrapper.
-pub(super) fn explain(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
+pub(super) fn explain(call: &Call, sent: Option<(&Statement, Inner)>, exception: &Exception) -> String {
     let mut text = format!("ClickHouse refused the query. Code {}", exception.code);
     if !exception.name.is_empty() {
         text.push_str(&format!(" ({})", exception.name));
@@ -24,12 +24,12 @@ pub(super) fn explain(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exceptio
 }
 
 /// What the message comes to for whoever sent the statement, without its code.
-pub(crate) fn told(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
+pub(crate) fn told(call: &Call, sent: Option<(&Statement, Inner)>, exception: &Exception) -> String {
     impersonation_hint(call, exception).unwrap_or_else(|| unwrapped(call, sent, exception))
 }
 
 /// The message as if the statement had been sent bare.
-fn unwrapped(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Exception) -> String {
+fn unwrapped(call: &Call, sent: Option<(&Statement, Inner)>, exception: &Exception) -> String {
     let (RunAs::ExecuteAs(user), Some((statement, inner))) = (&call.access.run_as, sent) else {
         return exception.message.clone();
     };
@@ -37,7 +37,11 @@ fn unwrapped(call: &Call, sent: Option<(&ReadOnlySql, Inner)>, exception: &Excep
     if exception.code != SYNTAX_ERROR || message.contains("Max query size exceeded") {
         return message;
     }
-    syntax_error(&message, begins_at(statement, user, inner), statement.text()).unwrap_or(message)
+    let (prefix, text) = match statement {
+        Statement::ReadOnly(sql) => (begins_at(sql, user, inner), sql.text()),
+        Statement::Writable(sql) => (writable_begins_at(user), sql.text()),
+    };
+    syntax_error(&message, prefix, text).unwrap_or(message)
 }
 
 /// Without the settings inside the wrapper, as ClickHouse formats them in its messages: they stand last.

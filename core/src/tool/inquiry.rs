@@ -8,7 +8,7 @@ use super::explain::explain;
 use super::plan::{Learned, Plan, Question, learn};
 use super::time_limit::{TimeLimit, reached};
 use super::{Call, Moment, Task, ToolState, ToolStep};
-use crate::clickhouse::{Outcome, QueryRequest, Statement};
+use crate::clickhouse::{Outcome, QueryRequest};
 use crate::env::Env;
 use crate::mcp::CallResult;
 
@@ -157,11 +157,7 @@ impl Answer {
         match &self.outcome {
             Outcome::Rows { .. } | Outcome::NoResult => None,
             Outcome::Exception(exception) => {
-                let sent = match &self.sent.statement {
-                    Statement::ReadOnly(sql) => Some((sql, self.sent.inner)),
-                    Statement::Writable(_) => None,
-                };
-                let mut text = explain(call, sent, exception);
+                let mut text = explain(call, Some((&self.sent.statement, self.sent.inner)), exception);
                 if exception.code == TIMEOUT_EXCEEDED {
                     text.push(' ');
                     text.push_str(&self.time.told(&self.tool, reached(&exception.message)));

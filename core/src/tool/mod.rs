@@ -2,12 +2,16 @@
 
 mod arguments;
 mod constraints;
+mod asked;
+mod browse;
 mod execute_query;
 mod explain;
+mod explain_query;
 mod inquiry;
 mod plan;
 mod table_answer;
 mod time_limit;
+mod write_query;
 
 use std::sync::Arc;
 
@@ -23,11 +27,14 @@ use crate::time::UnixTime;
 use crate::trace::TraceContext;
 
 pub(crate) use constraints::{inspected, inspection};
+pub(crate) use asked::{check_writing, is_time_zone};
+pub use browse::{DescribeTable, ListDatabases, ListTables, SearchSchema};
 pub use execute_query::ExecuteQuery;
-pub(crate) use execute_query::is_time_zone;
 pub(crate) use explain::told;
 pub use plan::Learned;
+pub use explain_query::ExplainQuery;
 pub(crate) use plan::{Plan, Question, learn};
+pub use write_query::WriteQuery;
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
 pub type ToolState = serde_json::Value;
@@ -113,7 +120,15 @@ impl Table {
 
     /// Housekey's own tools, as the configuration wants them.
     pub fn product(config: &Config) -> Self {
-        Self::new(vec![Arc::new(ExecuteQuery::new(config))])
+        Self::new(vec![
+            Arc::new(ExecuteQuery::new(config)),
+            Arc::new(WriteQuery::new(config)),
+            Arc::new(ListDatabases::default()),
+            Arc::new(ListTables::default()),
+            Arc::new(DescribeTable::default()),
+            Arc::new(SearchSchema::default()),
+            Arc::new(ExplainQuery::new(config)),
+        ])
     }
 
     /// The tool of that name, if it is there for this caller.

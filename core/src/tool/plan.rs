@@ -81,11 +81,16 @@ impl Plan {
         // further there is no lower value that could tell, so the cut is ours alone.
         let one_more = server_rows.map(|rows| rows.saturating_add(1));
         let one_more = one_more.filter(|rows| !known.refuse("limit", &rows.to_string()));
-        request.inner = Inner { readonly: !known.read_only_profile, limit: one_more };
+        request.inner = match &request.statement {
+            Statement::ReadOnly(_) => Inner { readonly: !known.read_only_profile, limit: one_more },
+            Statement::Writable(_) => Inner::default(),
+        };
         request.progress = call.progress && !known.no_progress && request.statement.is_read_only();
         request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
         request.refused = refused(call, &known);
-        let theirs = chosen.iter().map(|setting| setting.name.clone()).collect();
+        let theirs: Vec<_> = chosen.iter().map(|setting| setting.name.clone()).collect();
+        // What the operator leaves to callers goes before what the operator would send.
+        request.settings.retain(|ours| !theirs.contains(&ours.name));
         request.settings.extend(chosen);
         request.parameters = parameters;
         Self { request, limits: RowLimits { rows, bytes }, time, theirs }
@@ -180,7 +185,8 @@ fn request_name(id: &RequestId) -> serde_json::Value {
 
 /// Learns from an exception that a server refuses something of ours. With something learned a new query without it is
 /// worth sending; `readonly` is only ever left out when the server itself said that the profile is read-only. `theirs`
-/// are settings that the caller chose.
+/// are settings that the caller chose. What is refused of them says nothing of ours, and is the
+/// caller's to hear. Only what came before the statement ran is learned from, so that nothing is written twice.
 pub(crate) fn learn(
     env: &mut Env<'_>,
     call: &Call,

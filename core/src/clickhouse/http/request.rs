@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{FORMAT, PROGRESS_FORMAT};
 use crate::clickhouse::query::{Credential, Protocol, QueryRequest, RunAs, Setting, Statement};
-use crate::sql::execute_as;
+use crate::sql::{execute_as, execute_as_writable};
 use crate::trace::TraceContext;
 
 /// Why a query cannot be put on the wire.
@@ -57,8 +57,8 @@ pub enum EncodeError {
         /// Bytes that it may take.
         longest: usize,
     },
-    /// A statement that may write was to run under `EXECUTE AS`, for which there is no checked form.
-    #[error("a statement that may change data cannot run under EXECUTE AS")]
+    /// A statement with rows after it, or about access, was to run under `EXECUTE AS`.
+    #[error("a statement that carries rows or is about access cannot run under EXECUTE AS")]
     WritableImpersonation,
     /// The endpoint speaks another protocol.
     #[error("the endpoint speaks ClickHouse's native protocol, not HTTP")]
@@ -154,7 +154,10 @@ fn statement_text(query: &QueryRequest) -> Result<String, EncodeError> {
         (RunAs::Login, Statement::Writable(sql)) => Ok(sql.text().to_owned()),
         (RunAs::ExecuteAs(user), Statement::ReadOnly(sql)) => Ok(execute_as(sql, user, query.inner)),
         // Sent as it is, it would run with the rights of the login.
-        (RunAs::ExecuteAs(_), Statement::Writable(_)) => Err(EncodeError::WritableImpersonation),
+        (RunAs::ExecuteAs(user), Statement::Writable(sql)) => match sql.wrappable() {
+            Some(sql) => Ok(execute_as_writable(sql, user)),
+            None => Err(EncodeError::WritableImpersonation),
+        },
         (RunAs::Interserver(_), Statement::ReadOnly(_) | Statement::Writable(_)) => {
             Err(EncodeError::Interserver)
         }

@@ -14,7 +14,7 @@ use super::settings;
 use super::wire::Writer;
 use crate::clickhouse::parameter::Parameter;
 use crate::clickhouse::query::{Credential, QueryRequest, ReadLimits, RunAs, Setting, Statement};
-use crate::sql::{ImpersonatedUser, execute_as, quote_literal};
+use crate::sql::{ImpersonatedUser, execute_as, execute_as_writable, quote_literal};
 use crate::trace::TraceContext;
 
 /// Numbers of packets that a client sends.
@@ -39,8 +39,8 @@ pub enum EncodeError {
     /// The request names somebody to vouch for, and the login is not that of a cluster.
     #[error("without the cluster's secret nobody can be vouched for")]
     NoCluster,
-    /// A statement that may write was to run under `EXECUTE AS`, for which there is no checked form.
-    #[error("a statement that may change data cannot run under EXECUTE AS")]
+    /// A statement with rows after it, or about access, was to run under `EXECUTE AS`.
+    #[error("a statement that carries rows or is about access cannot run under EXECUTE AS")]
     WritableImpersonation,
     /// A setting without a name.
     #[error("a setting has no name")]
@@ -116,8 +116,11 @@ impl Query {
                 (execute_as(sql, user, request.inner), None)
             }
             // Sent as it is, it would run with the rights of the login.
-            (Credential::Password { .. }, RunAs::ExecuteAs(_), Statement::Writable(_)) => {
-                return Err(EncodeError::WritableImpersonation);
+            (Credential::Password { .. }, RunAs::ExecuteAs(user), Statement::Writable(sql)) => {
+                match sql.wrappable() {
+                    Some(sql) => (execute_as_writable(sql, user), None),
+                    None => return Err(EncodeError::WritableImpersonation),
+                }
             }
             (Credential::Password { .. }, RunAs::Interserver(_), _) => return Err(EncodeError::NoCluster),
             (Credential::Cluster { .. }, RunAs::Interserver(user), _) => (sql.to_owned(), Some(user.clone())),
