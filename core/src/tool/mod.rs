@@ -1,9 +1,9 @@
 //! The table of tools, and what a tool is: a value that starts, may pause for every reason that a step may, and ends.
 
 mod arguments;
-mod constraints;
 mod asked;
 mod browse;
+mod constraints;
 mod execute_query;
 mod explain;
 mod explain_query;
@@ -26,13 +26,13 @@ use crate::mcp::{CallResult, Definition};
 use crate::time::UnixTime;
 use crate::trace::TraceContext;
 
-pub(crate) use constraints::{inspected, inspection};
 pub(crate) use asked::{check_writing, is_time_zone};
 pub use browse::{DescribeTable, ListDatabases, ListTables, SearchSchema};
+pub(crate) use constraints::{inspected, inspection};
 pub use execute_query::ExecuteQuery;
 pub(crate) use explain::told;
-pub use plan::Learned;
 pub use explain_query::ExplainQuery;
+pub use plan::Learned;
 pub(crate) use plan::{Plan, Question, learn};
 pub use write_query::WriteQuery;
 

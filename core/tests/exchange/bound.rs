@@ -151,6 +151,40 @@ fn statements_are_checked_by_the_operators_rules() {
     assert!(plan(&mut server, &alice, &asked("SELECT 1 SETTINGS max_threads = 1", &[])).is_ok());
 }
 
+const WRITES: &str = r#"{"client":"housekey","tool":"write_query","request":"r1"}"#;
+
+#[test]
+fn a_write_is_taken_from_a_tool_that_writes_only() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let reader = bound(&mut server, &Claims { read_only: Some(true), ..person("alice") });
+    let insert = "INSERT INTO t SELECT {a:Int8}";
+    let bounded = plan(&mut server, &alice, &asked(insert, &[("log_comment", WRITES)])).unwrap();
+    assert!(matches!(&bounded.request.statement, Statement::Writable(sql) if sql.text() == insert));
+    assert!(!bounded.request.inner.readonly && bounded.request.inner.limit.is_none());
+    let RunAs::ExecuteAs(user) = &bounded.request.run_as else { panic!("{:?}", bounded.request.run_as) };
+    assert_eq!(user.as_str(), "alice");
+    // What reads is still held to it.
+    let read = plan(&mut server, &alice, &asked("SELECT 1", &[("log_comment", WRITES)])).unwrap();
+    assert!(matches!(read.request.statement, Statement::ReadOnly(_)) && read.request.inner.readonly);
+    for tool in ["execute_query", "list_tables", "explain_query"] {
+        let comment = WRITES.replace("write_query", tool);
+        let refusal = plan(&mut server, &alice, &asked(insert, &[("log_comment", &comment)])).err();
+        assert!(matches!(refusal, Some(AskedError::Statement(_))), "{tool}: {refusal:?}");
+    }
+    let refusal = plan(&mut server, &reader, &asked(insert, &[("log_comment", WRITES)])).err();
+    assert_eq!(refusal, Some(AskedError::Tool), "who may only read has no such tool");
+    for sql in
+        ["DROP TABLE t", "GRANT SELECT ON t TO alice", "SET readonly = 0", "EXECUTE AS bob SELECT 1", ""]
+    {
+        let refusal = plan(&mut server, &alice, &asked(sql, &[("log_comment", WRITES)])).err();
+        assert!(matches!(refusal, Some(AskedError::Statement(_))), "{sql}: {refusal:?}");
+    }
+    let rows = asked("INSERT INTO t VALUES (1)", &[("log_comment", WRITES)]);
+    let refusal = plan(&mut server, &alice, &rows).err();
+    assert!(matches!(refusal, Some(AskedError::Unsendable(told)) if told.contains("SELECT")), "{refusal:?}");
+}
+
 #[test]
 fn caps_only_ever_narrow() {
     let mut server = operator();

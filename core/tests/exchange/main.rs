@@ -19,4 +19,5 @@ mod places;
 mod protocol;
 mod query;
 mod read_only;
+mod tools;
 mod trace;
