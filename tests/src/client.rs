@@ -205,15 +205,20 @@ impl Client {
 
     /// Calls `execute_query`.
     pub async fn call(&mut self, arguments: Value) -> Result<Answer> {
+        self.call_tool("execute_query", arguments).await
+    }
+
+    /// Calls a tool.
+    pub async fn call_tool(&mut self, name: &str, arguments: Value) -> Result<Answer> {
         let id = fresh_id();
-        let params = json!({ "name": "execute_query", "arguments": arguments });
+        let params = json!({ "name": name, "arguments": arguments });
         let message = self.ask(&id, "tools/call", params).await?;
         ensure!(message["id"] == json!(id), "an answer to somebody else: {message}");
         Ok(Answer { id, message })
     }
 }
 
-/// The response to a call of `execute_query`.
+/// The response to a call of a tool.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The id of the call.
@@ -223,14 +228,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The table, which must be there, whole and said twice alike.
-    pub fn table(&self) -> Result<Value> {
+    /// What a call that went well came to, said twice alike.
+    pub fn structured(&self) -> Result<Value> {
         let result = self.message.get("result").with_context(|| format!("an error: {}", self.message))?;
         ensure!(result["isError"] == json!(false), "a failure: {result}");
         ensure!(result["resultType"] == json!("complete"), "no resultType: {result}");
-        let table = &result["structuredContent"];
+        let content = &result["structuredContent"];
         let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap_or_default())?;
-        ensure!(text == *table, "text and structured content differ: {result}");
+        ensure!(text == *content, "text and structured content differ: {result}");
+        Ok(content.clone())
+    }
+
+    /// The table of a statement, which must be there and whole.
+    pub fn table(&self) -> Result<Value> {
+        let table = self.structured()?;
         let (rows, columns) = (&table["rows"], table["columns"].as_array().map_or(0, Vec::len));
         let rows = rows.as_array().with_context(|| format!("no rows: {table}"))?;
         ensure!(table["count"] == json!(rows.len()), "a wrong count: {table}");
@@ -242,7 +253,7 @@ impl Answer {
             rows.iter().all(|row| row.as_array().is_some_and(|row| row.len() == columns)),
             "a ragged row"
         );
-        Ok(table.clone())
+        Ok(table)
     }
 
     /// The rows alone.

@@ -191,7 +191,16 @@ async fn report(mut command: Command) -> Result<Value> {
 
 /// What every script reports of a session that went well.
 fn is_good(report: &Value) -> Result<()> {
-    ensure!(report["tools"] == json!(["execute_query"]), "{report}");
+    let tools = [
+        "execute_query",
+        "write_query",
+        "list_databases",
+        "list_tables",
+        "describe_table",
+        "search_schema",
+        "explain_query",
+    ];
+    ensure!(report["tools"] == json!(tools), "{report}");
     ensure!(report["structured"]["rows"] == json!([["alice", "9223372036854775807"]]), "{report}");
     ensure!(report["structured"]["types"] == json!(["String", "Int64"]), "{report}");
     ensure!(report["denied"].as_str().is_some_and(|text| text.contains("497")), "{report}");

@@ -15,6 +15,7 @@ mod protocol;
 mod refused;
 mod shutdown;
 mod tokens;
+mod tools;
 mod trace;
 mod values;
 mod visible;
@@ -180,6 +181,14 @@ const CASES: &[Case] = cases! {
         errors::nobody_listens,
         auth::denied_people,
         tokens::claims_narrow,
+        tools::databases,
+        tools::tables,
+        tools::small_caps,
+        tools::descriptions,
+        tools::searches,
+        tools::explanations,
+        tools::bound_values,
+        tools::writes,
         trace::of_the_message,
         trace::that_is_none,
     }

@@ -42,7 +42,7 @@ pub(crate) async fn stateless(cell: Cell) -> Result<()> {
     let tools =
         client.post(&request(STATELESS, "l", "tools/list", json!({}))).await?.json()?["result"]["tools"]
             .clone();
-    ensure!(tools.as_array().map(Vec::len) == Some(1) && tools[0]["name"] == "execute_query", "{tools}");
+    ensure!(tools.as_array().map(Vec::len) == Some(7) && tools[0]["name"] == "execute_query", "{tools}");
     ensure!(tools[0]["annotations"]["readOnlyHint"] == json!(true), "{tools}");
     ensure!(tools[0]["outputSchema"]["type"] == "object", "{tools}");
 

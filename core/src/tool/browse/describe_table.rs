@@ -93,7 +93,7 @@ fn definition() -> Definition {
 /// The arguments, checked.
 struct Asked<'a> {
     table: &'a str,
-    /// Without one, and without one of the caller's access, ClickHouse's own choice.
+    /// Without one, where ClickHouse looks for names without a database: only it knows for sure.
     database: Option<&'a str>,
     create: bool,
 }
@@ -101,10 +101,9 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn read(call: &'a Call) -> Result<Self, String> {
         let arguments = Arguments::read(&call.arguments, &["table", "database", "include_create"])?;
-        let database = arguments.text("database")?.filter(|name| !name.is_empty());
         Ok(Self {
             table: arguments.needed("table", "the name of a table")?,
-            database: database.or(call.access.database.as_deref()),
+            database: arguments.text("database")?.filter(|name| !name.is_empty()),
             create: arguments.flag("include_create")?.unwrap_or(false),
         })
     }

@@ -143,7 +143,7 @@ fn no_operator_can_leave_to_callers_what_guards_the_server() {
             let sources = Sources { environment: variables, ..Sources::default() };
             let problem = config::load(Host::Native, &sources, &|_| Err(String::new())).err();
             let problem = problem.map(|problem| problem.to_string()).unwrap_or_default();
-            assert!(problem.contains("tool_input_settings") && problem.contains(&name), "{name}: {problem}");
+            assert!(problem.contains("TOOL_INPUT_SETTINGS") && problem.contains(&name), "{name}: {problem}");
         }
     }
 }

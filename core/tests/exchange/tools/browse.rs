@@ -210,16 +210,18 @@ fn a_table_with_its_columns() {
 
 #[test]
 fn a_table_without_a_database_is_in_the_default_one() {
-    for (variables, wanted) in [
-        (&[][..], "database = currentDatabase()"),
-        (&[("CLICKHOUSE_DATABASE", "sales")], "{database:String}"),
-    ] {
-        let mut server = Scripted::new(variables);
+    for (database, wanted) in
+        [(json!(null), "database = currentDatabase()"), (json!("hr"), "{database:String}")]
+    {
+        let mut server = Scripted::new(&[("CLICKHOUSE_DATABASE", "sales")]);
         server.script.push_back(table(&[]));
         server.script.push_back(table(&[]));
-        failure(&call(&mut server, None, "describe_table", json!({ "table": "orders" })));
-        assert!(sql(server.queries()[0]).contains(wanted), "{}", sql(server.queries()[0]));
-        assert!(!sql(server.queries()[0]).contains("create_table_query"));
+        let asked = json!({ "table": "orders", "database": database });
+        failure(&call(&mut server, None, "describe_table", asked));
+        let query = server.queries()[0];
+        assert!(sql(query).contains(wanted), "{}", sql(query));
+        assert!(!sql(query).contains("create_table_query"));
+        assert_eq!(query.database.as_deref(), Some("sales"));
     }
 }
 
