@@ -5,12 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{Revision, SERVER_INFO_KEY};
 
 /// What clients show to people, and models read first.
-const INSTRUCTIONS: &str = "Housekey answers questions from a ClickHouse database. Call `execute_query` with one \
-    read-only SQL statement (SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN). ClickHouse runs it with the rights \
-    of the person who asks, so a table that is missing or refused may exist for others. Start with \
-    `SHOW DATABASES` and `SHOW TABLES FROM <database>`. Integers of 64 bits and more and decimals arrive as \
-    strings, so that no digit is lost. When `truncated` is present the answer was cut: aggregate, filter or \
-    use LIMIT with OFFSET instead of asking for more.";
+const INSTRUCTIONS: &str = "Housekey answers questions from a ClickHouse database. ClickHouse runs everything with \
+    the rights of the person who asks, so a table that is missing or refused may exist for others. Find your way with \
+    `search_schema`, `list_databases` and `list_tables`, look at columns and keys with `describe_table`, then call \
+    `execute_query` with one read-only SQL statement (SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN). Bind values as \
+    `parameters` of {name:Type} instead of writing them into the statement. When a query is slow, `explain_query` \
+    shows why. `write_query`, where it is offered, changes data. Integers of 64 bits and more and decimals arrive as \
+    strings, so that no digit is lost. When `truncated` is present the answer was cut: aggregate, filter or use LIMIT \
+    with OFFSET instead of asking for more.";
 
 /// The result of `initialize`: the client's revision when it is one with a handshake, else the newest such.
 pub fn initialize_result(requested: &str) -> (Revision, Value) {

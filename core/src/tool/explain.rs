@@ -11,6 +11,9 @@ use crate::sql::{Inner, begins_at, writable_begins_at};
 /// The code of a syntax error (ClickHouse, `SYNTAX_ERROR`).
 const SYNTAX_ERROR: i32 = 62;
 
+/// Bytes of ClickHouse's words that are told.
+const LONGEST_MESSAGE: usize = 2000;
+
 /// The text of a refused query. `sent` is the statement and what was set inside its wrapper.
 pub(super) fn explain(call: &Call, sent: Option<(&Statement, Inner)>, exception: &Exception) -> String {
     let mut text = format!("ClickHouse refused the query. Code {}", exception.code);
@@ -25,7 +28,26 @@ pub(super) fn explain(call: &Call, sent: Option<(&Statement, Inner)>, exception:
 
 /// What the message comes to for whoever sent the statement, without its code.
 pub(crate) fn told(call: &Call, sent: Option<(&Statement, Inner)>, exception: &Exception) -> String {
-    impersonation_hint(call, exception).unwrap_or_else(|| unwrapped(call, sent, exception))
+    impersonation_hint(call, exception).unwrap_or_else(|| plain(&unwrapped(call, sent, exception)))
+}
+
+/// On one line, with plain quotes and of a length that a model can read: some clients stall on a text with backticks and
+/// line breaks.
+fn plain(message: &str) -> String {
+    let mut plain = String::with_capacity(message.len().min(LONGEST_MESSAGE));
+    for character in message.chars() {
+        if plain.len() >= LONGEST_MESSAGE {
+            plain.push('…');
+            break;
+        }
+        plain.push(match character {
+            '`' | '‘' | '’' => '\'',
+            '“' | '”' => '"',
+            blank if blank.is_control() => ' ',
+            other => other,
+        });
+    }
+    plain
 }
 
 /// The message as if the statement had been sent bare.
@@ -136,6 +158,16 @@ mod tests {
         }
         assert_eq!(syntax_error("Max query size exceeded", prefix, "SELECT 1"), None);
         assert_eq!(syntax_error("failed at position 3 (x)", prefix, "SELECT 1"), None);
+    }
+
+    #[test]
+    fn words_are_on_one_line_with_plain_quotes_and_an_end() {
+        let name = "Unknown table expression identifier `o'brien`.`t\"x`\n\tin scope\u{7}";
+        assert_eq!(plain(name), "Unknown table expression identifier 'o'brien'.'t\"x'  in scope ");
+        assert_eq!(plain("“typographic” ‘quotes’"), "\"typographic\" 'quotes'");
+        let long = plain(&"é".repeat(5000));
+        assert!(long.ends_with("é…") && long.len() <= LONGEST_MESSAGE + 4, "{}", long.len());
+        assert_eq!(plain(&long), long, "said twice it is the same");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) static KEYS: &[Key] = &[
     key("clickhouse.tls.server_name", Kind::Text, "The name that ClickHouse's certificate must have, and that is asked for, instead of `clickhouse.host`. With `clickhouse.protocol: tcp` only.")
         .named("clickhouse-tls-server-name", "CLICKHOUSE_TLS_SERVER_NAME")
         .native(),
-    key("clickhouse.read_only", Kind::Bool, "Offers tools that read only. This release has no other tools, and asks ClickHouse for `readonly` in either case.")
+    key("clickhouse.read_only", Kind::Bool, "Offers tools that read only: `write_query` is then there for nobody. Tools that read ask ClickHouse for `readonly` in either case.")
         .named("read-only", "CLICKHOUSE_READ_ONLY")
         .or("false"),
     key("clickhouse.allow_destructive", Kind::Bool, "Whether statements that write may also take something away: DROP, TRUNCATE, DELETE, UPDATE, RENAME, KILL, SYSTEM and the like, and, without impersonation, GRANT and what else decides about access.")

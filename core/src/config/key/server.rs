@@ -74,7 +74,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.jwe.token_param", Kind::Text, "A relic in the peer's Helm chart that nothing there reads.")
         .or("token")
         .not_yet("altinity-mcp never read it either; remove it"),
-    key("server.tool_input_settings", Kind::List, "ClickHouse settings that a statement may set in its `SETTINGS` clause.")
+    key("server.tool_input_settings", Kind::List, "ClickHouse settings that callers may set, in a statement's `SETTINGS` clause or in a tool's `settings`. Those that guard the server, and those that Housekey decides itself, cannot be listed.")
         .named("tool-input-settings", "TOOL_INPUT_SETTINGS"),
     key("server.tool_timeouts", Kind::Map, "Seconds that each query of a tool may take, by the tool's name: `execute_query=30,list_tables=10`. They can only lower `clickhouse.max_execution_time`; tools that are not named have that alone.")
         .named("tool-timeouts", "MCP_TOOL_TIMEOUTS"),
