@@ -17,7 +17,7 @@ static PYTHON_SERVER: &[(&str, &str)] = &[
     ("CLICKHOUSE_ENABLED", "the ClickHouse tools are always there"),
     ("CLICKHOUSE_ALLOW_WRITE_ACCESS", "this release has no tool that writes"),
     ("CLICKHOUSE_WRITE_ACCESS", "this release has no tool that writes"),
-    ("CLICKHOUSE_ALLOW_DROP", "this release has no tool that writes"),
+    ("CLICKHOUSE_ALLOW_DROP", "the switch for what takes something away is `CLICKHOUSE_ALLOW_DESTRUCTIVE`"),
     ("CHDB_ENABLED", "there is no chDB here"),
     ("CLICKHOUSE_MCP_SERVER_TRANSPORT", "the transport is `MCP_TRANSPORT`"),
     ("CLICKHOUSE_MCP_BIND_HOST", "the address is `MCP_ADDRESS`"),
@@ -69,9 +69,19 @@ pub(super) fn nearest_flag(flag: &str) -> Option<String> {
 /// The clauses whose names are nearest to this one, the nearest first.
 pub(super) fn near_clauses(name: &str) -> Vec<&'static str> {
     const MANY: usize = 3;
-    let name: String = name.chars().take(80).collect::<String>().to_ascii_uppercase();
+    let squeeze = |name: &str| -> String {
+        name.chars()
+            .take(80)
+            .filter(char::is_ascii_alphabetic)
+            .map(|letter| letter.to_ascii_uppercase())
+            .collect()
+    };
+    let name = squeeze(name);
     let mut names: Vec<_> = Clause::names().collect();
-    names.sort_by_key(|other| strsim::damerau_levenshtein(&name, other));
+    names.sort_by_key(|other| {
+        let other = squeeze(other);
+        (strsim::damerau_levenshtein(&name, &other), !other.starts_with(&name))
+    });
     names.truncate(MANY);
     names
 }

@@ -324,6 +324,22 @@ fn the_address_is_loopback_without_authentication() {
 }
 
 #[test]
+fn what_statements_may_do_is_checked_by_name() {
+    let clauses = |text| {
+        let config = config("", &[("BLOCKED_QUERY_CLAUSES", text)], &[]);
+        config.server.blocked_query_clauses.iter().map(|clause| clause.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(clauses("settings, into_outfile,GroupByClause"), ["SETTINGS", "INTO OUTFILE", "GROUP BY"]);
+    let text = refusal("", &[("BLOCKED_QUERY_CLAUSES", "GROUP,WHERE,where")], &[]);
+    assert!(text.contains("is not a clause; near it are `") && text.contains("GROUP BY"), "{text}");
+    assert!(text.contains("is given twice"), "{text}");
+    for wrong in ["*", "s3(", "a b", "1x"] {
+        let text = refusal("", &[("CLICKHOUSE_ALLOWED_TABLE_FUNCTIONS", wrong)], &[]);
+        assert!(text.contains("is not the name of a table function or an engine"), "{text}");
+    }
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_refused() {
     let jwe = [("allow-jwe-auth", "true"), ("jwe-secret-key", SECRET)];
     for (flags, part) in [

@@ -172,6 +172,7 @@ const fn special(name: &'static str, sign: Sign) -> Known {
     Known { name, sign }
 }
 
+/// In the order of the alphabet, as `docs/sql.md` lists them.
 static KNOWN: &[Known] = &[
     verb("ALTER", &["ALTER"]),
     words("ARRAY JOIN", &["ARRAY", "JOIN"]),
@@ -231,3 +232,137 @@ static KNOWN: &[Known] = &[
     special("WITH", Sign::With),
     words("WITH FILL", &["WITH", "FILL"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ReadOnlySql, Refusal, Rules, WritableSql};
+    use super::Clause;
+
+    fn clause(name: &str) -> Clause {
+        Clause::parse(name).unwrap_or_else(|| panic!("{name} is no clause"))
+    }
+
+    #[test]
+    fn names() {
+        for (written, name) in [
+            ("SETTINGS", "SETTINGS"),
+            ("settings", "SETTINGS"),
+            ("SettingsClause", "SETTINGS"),
+            ("SelectQuery", "SELECT"),
+            ("ExplainStmt", "EXPLAIN"),
+            ("group by", "GROUP BY"),
+            ("GroupByClause", "GROUP BY"),
+            ("INTO_OUTFILE", "INTO OUTFILE"),
+            ("LimitBy", "LIMIT BY"),
+        ] {
+            assert_eq!(clause(written).name(), name);
+        }
+        for wrong in ["", "CLAUSE", "WHEREE", "*", "SELECT *"] {
+            assert_eq!(Clause::parse(wrong), None, "{wrong}");
+        }
+        let listed: Vec<&str> = Clause::names().collect();
+        assert!(listed.is_sorted());
+        let page = include_str!("../../../docs/sql.md").replace('\n', " ");
+        assert!(page.contains(&format!(" {}. ", listed.join(", "))), "docs/sql.md lists other clauses");
+    }
+
+    #[test]
+    fn a_blocked_clause_is_found() {
+        for (name, sql) in [
+            ("SETTINGS", "SELECT 1 SETTINGS max_threads = 1"),
+            ("SETTINGS", "SELECT (SELECT 1 SETTINGS max_threads = 1)"),
+            ("FORMAT", "SELECT 1 FORMAT JSON"),
+            ("WHERE", "SELECT 1/**/wHeRe 1"),
+            ("WHERE", "SELECT * FROM (SELECT 1 WHERE 1)"),
+            ("EXPLAIN", "EXPLAIN SELECT 1"),
+            ("EXPLAIN", "SELECT * FROM (EXPLAIN SELECT 1)"),
+            ("SELECT", "SELECT 1"),
+            ("SELECT", "FROM t"),
+            ("SELECT", "DESCRIBE (SELECT 1)"),
+            ("SELECT", "EXPLAIN SELECT 1"),
+            ("LIMIT", "SELECT 1 LIMIT 1"),
+            ("LIMIT BY", "SELECT 1 LIMIT 1 OFFSET 2 BY a"),
+            ("LIMIT BY", "SELECT 1 LIMIT (1) BY a"),
+            ("ORDER BY", "SELECT a ORDER\nBY a"),
+            ("GROUP BY", "SELECT a GROUP BY a"),
+            ("HAVING", "SELECT a HAVING a"),
+            ("JOIN", "SELECT * FROM a LEFT JOIN b USING c"),
+            ("ARRAY JOIN", "SELECT * FROM a ARRAY JOIN b"),
+            ("WITH", "WITH 1 AS a SELECT a"),
+            ("WITH", "SELECT * FROM (WITH 1 AS a SELECT a)"),
+            ("TOTALS", "SELECT a GROUP BY a WITH TOTALS"),
+            ("WITH FILL", "SELECT a ORDER BY a WITH FILL"),
+            ("UNION", "SELECT 1 UNION ALL SELECT 2"),
+            ("EXCEPT", "SELECT 1 EXCEPT SELECT 2"),
+            ("PREWHERE", "SELECT 1 FROM t PREWHERE 1"),
+            ("SAMPLE", "SELECT 1 FROM t SAMPLE 0.1"),
+            ("FINAL", "SELECT 1 FROM t FINAL"),
+            ("WINDOW", "SELECT 1 FROM t WINDOW w AS ()"),
+            ("QUALIFY", "SELECT 1 FROM t QUALIFY 1"),
+            ("INTERPOLATE", "SELECT a ORDER BY a WITH FILL INTERPOLATE (b)"),
+            ("SHOW", "SHOW TABLES"),
+            ("DESCRIBE", "DESC t"),
+            ("EXISTS", "EXISTS t"),
+            ("DISTINCT", "SELECT DISTINCT 1"),
+            ("TOP", "SELECT TOP 1 a"),
+            ("OFFSET", "SELECT a OFFSET 1"),
+            ("FROM", "SELECT 1 FROM t"),
+            ("PIPE", "FROM t |> WHERE 1"),
+            ("INSERT", "INSERT INTO t VALUES (1)"),
+            ("INSERT", "WITH a AS (SELECT 1) INSERT INTO t SELECT 1"),
+            ("CREATE", "CREATE TABLE t (a Int8) ENGINE = Memory"),
+            ("CREATE", "REPLACE TABLE t (a Int8) ENGINE = Memory"),
+            ("ALTER", "ALTER TABLE t ADD COLUMN a Int8"),
+            ("DROP", "DROP TABLE t"),
+            ("ON CLUSTER", "DROP TABLE t ON CLUSTER c"),
+        ] {
+            assert_eq!(
+                refusal(name, sql),
+                Some(Refusal::BlockedClause { name: clause(name).name() }),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_one_is_not() {
+        for (name, sql) in [
+            ("SETTINGS", "SELECT `settings` FROM t"),
+            ("SETTINGS", "SELECT t.settings FROM t"),
+            ("SETTINGS", "SHOW SETTINGS LIKE 'x'"),
+            ("FORMAT", "SELECT format('{}', 1)"),
+            ("WHERE", "SELECT 'where', \"where\", t.where, 1 AS where -- where\nFROM t"),
+            ("SELECT", "SHOW TABLES"),
+            ("EXISTS", "SELECT 1 WHERE EXISTS (SELECT 1)"),
+            ("LIMIT BY", "SELECT a GROUP BY a LIMIT 1"),
+            ("LIMIT BY", "SELECT a LIMIT (SELECT 1 GROUP BY 1)"),
+            ("JOIN", "SELECT * FROM a ARRAY JOIN b"),
+            ("ARRAY JOIN", "SELECT * FROM a JOIN b USING c"),
+            ("WITH", "SELECT a GROUP BY a WITH TOTALS"),
+            ("FINAL", "SELECT final(1)"),
+            ("SET", "SELECT set FROM t"),
+            ("UPDATE", "ALTER TABLE t UPDATE a = 1 WHERE 1"),
+            ("DROP", "ALTER TABLE t DROP COLUMN a"),
+            ("INSERT", "SELECT 'INSERT INTO t'"),
+        ] {
+            assert_eq!(refusal(name, sql), None, "{sql}");
+        }
+    }
+
+    fn refusal(name: &str, sql: &str) -> Option<Refusal> {
+        let (blocked, allowed) = ([clause(name)], ["max_threads".to_owned()]);
+        let rules = Rules {
+            allowed_settings: &allowed,
+            blocked_clauses: &blocked,
+            destructive: true,
+            ..Rules::internal()
+        };
+        let read = ReadOnlySql::parse(sql, &rules).err()?;
+        match read {
+            Refusal::NotReadOnly { .. } | Refusal::WriteAfterWith { .. } => {
+                WritableSql::parse(sql, &rules).err()
+            }
+            other => Some(other),
+        }
+    }
+}

@@ -1,8 +1,11 @@
 //! What must hold for any input: the fuzz target calls [`check`], and a test replays its corpus.
 
 use super::bracket::parts;
-use super::token::TokenKind;
-use super::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql, execute_as, quote_literal};
+use super::token::{TokenKind, tokens};
+use super::{
+    DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql, WriteKind, execute_as,
+    execute_as_writable, quote_literal,
+};
 
 /// Panics when the checker contradicts itself about `input`.
 #[allow(clippy::panic, reason = "a failed property is reported to the fuzzer by a panic")]
@@ -12,7 +15,27 @@ pub fn check(input: &str) {
         Rules { allowed_settings: &allowed, max_length: 1 << 20, destructive: true, ..Rules::internal() };
     let deny = DenyList::new("gateway", &[], &[]);
     assert_eq!(decode(&quote_literal(input)).as_deref(), Some(input), "a quoted text reads back");
+    let strict = Rules::internal();
+    if let Ok(sql) = ReadOnlySql::parse(input, &strict) {
+        assert_eq!(ReadOnlySql::parse(input, &rules).as_ref(), Ok(&sql), "leniency refuses nothing");
+        assert!(WritableSql::parse(input, &strict).is_err(), "what only reads is no write");
+    }
+    if let Ok(sql) = WritableSql::parse(input, &strict) {
+        assert!(!sql.is_destructive() && sql.kind() != WriteKind::Access, "neither was allowed");
+        assert_eq!(WritableSql::parse(input, &rules).as_ref(), Ok(&sql), "leniency refuses nothing");
+    }
     if let Ok(writable) = WritableSql::parse(input, &rules) {
+        assert!(input.contains(writable.text()), "a write is sent as it was written");
+        if let (Ok(user), Some(wrappable)) =
+            (ImpersonatedUser::parse(r"o'bri\en", &deny), writable.wrappable())
+        {
+            let wrapped = execute_as_writable(wrappable, &user);
+            let head: Vec<_> =
+                tokens(&wrapped).filter(|token| token.kind != TokenKind::Blank).take(4).collect();
+            assert!(matches!(head.as_slice(), [execute, as_, user, verb]
+                if execute.text == "EXECUTE" && as_.text == "AS" && verb.kind == TokenKind::Word
+                    && decode(user.text).as_deref() == Some(r"o'bri\en")));
+        }
         assert_eq!(
             WritableSql::parse(writable.text(), &rules).as_ref(),
             Ok(&writable),
@@ -49,6 +72,12 @@ pub fn check(input: &str) {
             );
         }
     }
+}
+
+/// A statement that nobody has checked, for tests that show what the server alone makes of it. No release has this.
+#[cfg(debug_assertions)]
+pub fn unchecked(text: &str) -> WritableSql {
+    WritableSql::unchecked(text)
 }
 
 /// What ClickHouse makes of a quoted text, as its `ReadHelpers` do; `None` when it is not UTF-8.
@@ -108,7 +137,7 @@ mod tests {
     /// Statements cut into words and put together anew, always in the same way.
     #[test]
     fn shuffled_words_hold() {
-        const WORDS: [&str; 48] = [
+        const WORDS: [&str; 76] = [
             "SELECT",
             "1",
             "FORMAT",
@@ -157,6 +186,34 @@ mod tests {
             "\\",
             "where",
             "\u{a0}",
+            "INSERT INTO",
+            "VALUES",
+            "CREATE TABLE",
+            "ENGINE",
+            "Memory",
+            "ALTER TABLE t",
+            "ADD COLUMN",
+            "DROP",
+            "TABLE",
+            "FUNCTION",
+            "JOIN",
+            "ARRAY",
+            "url(",
+            "numbers(1)",
+            "file(",
+            "IS DISTINCT FROM",
+            "trim(",
+            "APPLY",
+            "IN",
+            "ON CLUSTER c",
+            "EXECUTE",
+            "GRANT",
+            "VIEW",
+            "DEFINER",
+            "ATTACH",
+            "BACKUP",
+            "SOURCE(",
+            "Identifier",
         ];
         let mut state = 1_u64;
         let mut next = |limit: usize| {
@@ -164,7 +221,10 @@ mod tests {
             (state >> 33) as usize % limit
         };
         for _ in 0..60_000 {
-            let mut text = String::from(["SELECT 1 ", "(SELECT 1 ", "SHOW TABLES ", "WITH ", ""][next(5)]);
+            let mut text = String::from(
+                ["SELECT 1 ", "(SELECT 1 ", "SHOW TABLES ", "WITH ", "", "INSERT INTO t ", "CREATE "]
+                    [next(7)],
+            );
             for _ in 0..next(10) {
                 text.push_str(WORDS[next(WORDS.len())]);
                 text.push_str([" ", "", "\n"][next(3)]);

@@ -20,6 +20,7 @@ mod outset;
 mod outside;
 mod placeholder;
 mod quote;
+mod reach;
 mod read_only;
 mod refusal;
 mod rules;

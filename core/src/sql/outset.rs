@@ -1,10 +1,10 @@
 //! What no statement may do, whether it reads or writes.
 
-use super::bracket::{Part, has_keywords};
+use super::bracket::{Part, before, follows_dot, has_keywords};
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::tail::{SettingsClause, settings_clauses};
-use super::token::TokenKind;
+use super::token::{Bracket, TokenKind};
 
 /// Checks what does not depend on the sort of the statement.
 ///
@@ -28,10 +28,30 @@ pub(super) fn check_outset(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(), 
     if has_keywords(parts, "INTO", "OUTFILE") {
         return Err(Refusal::IntoOutfile);
     }
+    if hides_execute_as(parts) {
+        return Err(Refusal::NestedExecuteAs);
+    }
     match rules.blocked_clauses.iter().find(|clause| clause.is_in(parts)) {
         Some(clause) => Err(Refusal::BlockedClause { name: clause.name() }),
         None => Ok(()),
     }
+}
+
+/// Whether `EXECUTE AS` stands where a statement could begin. In a query, a column may be called `execute` and have an
+/// alias; only a bracket before it could make a statement of it there.
+fn hides_execute_as(parts: &[Part<'_>]) -> bool {
+    let is_query = parts.first().is_some_and(|first| {
+        first.token.is_word_of(&["SELECT", "WITH", "FROM"])
+            || first.token.kind == TokenKind::Open(Bracket::Round)
+    });
+    parts.iter().enumerate().any(|(index, part)| {
+        part.token.is_word("EXECUTE")
+            && parts.get(index + 1).is_some_and(|next| next.token.is_word("AS"))
+            && !follows_dot(parts, index)
+            && (!is_query
+                || before(parts, index)
+                    .is_some_and(|part| part.token.kind == TokenKind::Open(Bracket::Round)))
+    })
 }
 
 /// The clauses that change settings, after the names in them were found allowed.

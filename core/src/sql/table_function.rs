@@ -8,102 +8,11 @@
 
 use super::bracket::{Part, before, follows_dot};
 use super::outside::is_listed;
+use super::reach::{FUNCTIONS, INSIDE, OUTSIDE};
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::tail::completes_operand;
 use super::token::{Bracket, Token, TokenKind};
-
-/// Table functions that read nothing but this database, under the grants of who asks, or nothing at all. Absent:
-/// `eval`, which runs a text that nobody has checked, and `mergeTreeAnalyzeIndexesUUID`, which names no table.
-const INSIDE: [&str; 34] = [
-    "SQLStandardValues",
-    "dictionary",
-    "format",
-    "fuzzJSON",
-    "fuzzQuery",
-    "generateRandom",
-    "generateSeries",
-    "generate_series",
-    "input",
-    "loop",
-    "merge",
-    "mergeTreeAnalyzeIndexes",
-    "mergeTreeCodecBlockCounts",
-    "mergeTreeIndex",
-    "mergeTreeProjection",
-    "mergeTreeTextIndex",
-    "null",
-    "numbers",
-    "numbers_mt",
-    "primes",
-    "prometheusQuery",
-    "prometheusQueryRange",
-    "timeSeriesData",
-    "timeSeriesMetricFamilies",
-    "timeSeriesMetrics",
-    "timeSeriesSamples",
-    "timeSeriesSelector",
-    "timeSeriesTags",
-    "values",
-    "view",
-    "viewExplain",
-    "viewIfPermitted",
-    "zeros",
-    "zeros_mt",
-];
-
-/// Table functions that are known to reach outside: for places where an ordinary function is likelier.
-const OUTSIDE: [&str; 30] = [
-    "azureblobstorage",
-    "bigquery",
-    "cluster",
-    "clusterallreplicas",
-    "cosn",
-    "deltalake",
-    "eval",
-    "executable",
-    "file",
-    "filecluster",
-    "filesystem",
-    "gcs",
-    "hdfs",
-    "hudi",
-    "iceberg",
-    "jdbc",
-    "mongodb",
-    "mysql",
-    "odbc",
-    "oss",
-    "paimon",
-    "postgresql",
-    "python",
-    "redis",
-    "remote",
-    "remotesecure",
-    "s3",
-    "sqlite",
-    "url",
-    "ytsaurus",
-];
-
-/// Ordinary functions that read files, ask other servers, run models or show what the operator sends.
-const FUNCTIONS: [&str; 15] = [
-    "file",
-    "catboostevaluate",
-    "modelevaluate",
-    "getclienthttpheader",
-    "reversednsquery",
-    "zookeepersessionuptime",
-    "aiclassify",
-    "aiembed",
-    "aiextract",
-    "aifilter",
-    "aigenerate",
-    "airedact",
-    "aisimilarity",
-    "aitranslate",
-    "aigeneratecontent",
-];
 
 /// Checks every function of a statement.
 ///

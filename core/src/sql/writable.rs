@@ -50,6 +50,12 @@ impl WritableSql {
         Ok(Self { text: text.to_owned(), kind, destructive, data: data.is_some() })
     }
 
+    /// A statement that nobody has checked.
+    #[cfg(debug_assertions)]
+    pub(super) fn unchecked(text: &str) -> Self {
+        Self { text: text.to_owned(), kind: WriteKind::Access, destructive: true, data: false }
+    }
+
     /// The statement without comments around it. What follows it when it carries data would become data, too.
     pub fn text(&self) -> &str {
         &self.text
