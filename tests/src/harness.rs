@@ -54,10 +54,16 @@ where
 
 /// Runs the trials of a suite that `cargo test` started, and ends whatever they started.
 pub fn run(trials: Vec<Trial>) -> ExitCode {
+    run_and(trials, async || {})
+}
+
+/// The same, and ends at last what the suite has of its own.
+pub fn run_and(trials: Vec<Trial>, end: impl AsyncFnOnce()) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(THREADS));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let leaks = RUNTIME.block_on(async {
+        end().await;
         host::end().await;
         world::end().await;
         stderr::check_all()
