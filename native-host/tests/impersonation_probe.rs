@@ -28,7 +28,15 @@ const USERS: &str = "
     </fixed>
     <mighty><password>p</password><networks><ip>127.0.0.1</ip></networks>
         <profile>default</profile><quota>default</quota><grants><query>GRANT IMPERSONATE ON *</query></grants>
-    </mighty>";
+    </mighty>
+    <writer><password>p</password><networks><ip>127.0.0.1</ip></networks>
+        <profile>default</profile><quota>default</quota>
+        <grants><query>GRANT SELECT, INSERT ON sales.*</query><query>GRANT CREATE TEMPORARY TABLE ON *.*</query>
+            <query>GRANT TABLE ENGINE ON *</query></grants>
+    </writer>
+    <inserter><password>p</password><networks><ip>127.0.0.1</ip></networks>
+        <profile>default</profile><quota>default</quota><grants><query>GRANT INSERT ON sales.*</query></grants>
+    </inserter>";
 
 async fn clickhouse() -> &'static ClickHouse {
     static CLICKHOUSE: OnceCell<ClickHouse> = OnceCell::const_new();
@@ -38,6 +46,7 @@ async fn clickhouse() -> &'static ClickHouse {
             let installation = install(&cache_folder().unwrap(), &Silent).await.unwrap();
             let options = Options {
                 extra_users: USERS.to_owned(),
+                extra_impersonation: vec!["writer".to_owned()],
                 extra_profiles: "<fixed><readonly>1</readonly></fixed>".to_owned(),
                 init: demo_data(),
                 ..Options::default()
@@ -97,6 +106,14 @@ async fn a_gateway_hears_what_it_lacks() {
         for (user, password, person, well, wanted) in [
             ("gateway", password, None, true, "gateway may act for some users"),
             ("gateway", password, Some("alice"), true, r#""alice""#),
+            ("gateway", password, Some("alice"), true, "the rights to write are missing"),
+            (
+                "gateway",
+                password,
+                Some("writer"),
+                true,
+                r#""writer" was granted "CREATE TEMPORARY TABLE", and under"#,
+            ),
             ("gateway", password, Some("nobody"), false, r#"GRANT IMPERSONATE ON "nobody" TO "gateway""#),
             ("mighty", "p", None, true, "mighty may act for everybody"),
             ("mighty", "p", Some("nobody"), false, r#"ClickHouse has no user "nobody""#),
@@ -128,6 +145,35 @@ async fn a_member_hears_that_its_cluster_does_not_take_it() {
     // Once the secret was right, it is the user.
     let (well, text) = found(&member("alice", name, secret).await, Some("nobody")).await;
     assert!(!well && text.contains("nobody"), "{text}");
+}
+
+/// Where `readonly` can be sent, the server is asked to keep a word that it gives for rights that are there.
+#[tokio::test]
+async fn whether_read_only_is_held_is_tried() {
+    let clickhouse = clickhouse().await;
+    let (name, secret) = (clickhouse.cluster_name(), clickhouse.cluster_secret());
+    for (person, wanted) in [
+        ("writer", "it refuses a write for `readonly`"),
+        ("bob", "the rights to write are missing"),
+        (
+            "inserter",
+            "is not known: the write that is tried needs a right that is missing, but INSERT is there",
+        ),
+    ] {
+        let (well, text) = found(&member("alice", name, secret).await, Some(person)).await;
+        assert!(well && text.contains(wanted), "{text}");
+    }
+    for (port, protocol) in [(clickhouse.http_port(), "http"), (clickhouse.tcp_port(), "tcp")] {
+        let port = port.to_string();
+        let login = config(&[
+            ("CLICKHOUSE_PORT", &port),
+            ("CLICKHOUSE_PROTOCOL", protocol),
+            ("CLICKHOUSE_USERNAME", "writer"),
+            ("CLICKHOUSE_PASSWORD", "p"),
+        ]);
+        let (well, text) = found(&login, None).await;
+        assert!(well && text.contains("it refuses a write for `readonly`"), "{protocol}: {text}");
+    }
 }
 
 /// What was logged in this thread, where all of a test runs.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use housekey_core::clickhouse::native::Ending;
 use housekey_core::clickhouse::{
-    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement,
+    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Setting, Statement,
 };
 use housekey_core::config::Config;
 use housekey_core::identity::Access;
-use housekey_core::sql::{Inner, ReadOnlySql, Refusal, Rules};
+use housekey_core::sql::{Inner, ReadOnlySql, Refusal, Rules, WritableSql};
 use tokio::time::timeout;
 
 use crate::clickhouse::Client;
@@ -106,23 +106,44 @@ impl Asker {
 
     /// Asks, and waits 15 seconds at most.
     pub(super) async fn ask(&self, question: Question) -> Result<Vec<Row>, NoAnswer> {
-        let asked = timeout(Duration::from_secs(PATIENCE), self.hear(question)).await;
+        let rows = self.wait(question.statement(), Vec::new()).await?;
+        if rows.is_empty() {
+            return Err(NoAnswer::Broken("the answer was empty: is this ClickHouse?".into()));
+        }
+        Ok(rows)
+    }
+
+    /// Which rights it has that it asks as: a row for each grant, and none for who has none.
+    pub(super) async fn grants(&self) -> Result<Vec<Row>, NoAnswer> {
+        self.wait(Question::Grants.statement(), Vec::new()).await
+    }
+
+    /// Sends a write that changes nothing in the way in which a tool that reads sends a statement.
+    pub(super) async fn try_to_write(&self) -> Result<(), NoAnswer> {
+        let statement =
+            WritableSql::parse("INSERT INTO FUNCTION null('x UInt8') SELECT 1", &Rules::internal());
+        self.wait(statement.map(Statement::Writable), vec![Setting::new("readonly", "1")]).await.map(|_| ())
+    }
+
+    async fn wait(
+        &self,
+        statement: Result<Statement, Refusal>,
+        settings: Vec<Setting>,
+    ) -> Result<Vec<Row>, NoAnswer> {
+        let statement = statement.map_err(|refusal| NoAnswer::Broken(refusal.to_string()))?;
+        let asked = timeout(Duration::from_secs(PATIENCE), self.hear(statement, settings)).await;
         asked.unwrap_or_else(|_| Err(NoAnswer::Broken("ClickHouse took longer than 15 seconds".into())))
     }
 
-    async fn hear(&self, question: Question) -> Result<Vec<Row>, NoAnswer> {
-        let statement = question.statement().map_err(|refusal| NoAnswer::Broken(refusal.to_string()))?;
+    async fn hear(&self, statement: Statement, settings: Vec<Setting>) -> Result<Vec<Row>, NoAnswer> {
         let query_id = format!("housekey-test-{:032x}", rand::random::<u128>());
-        let request = QueryRequest { statement, query_id, ..self.request.clone() };
+        let request = QueryRequest { statement, settings, query_id, ..self.request.clone() };
         let mut answer = self.client.send(&request);
         let mut rows = Vec::new();
         loop {
             match answer.next().await {
                 QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
                 QueryEvent::Row(row) => rows.push(row),
-                QueryEvent::End if rows.is_empty() => {
-                    return Err(NoAnswer::Broken("the answer was empty: is this ClickHouse?".into()));
-                }
                 QueryEvent::End => return Ok(rows),
                 QueryEvent::Exception(exception) => return Err(NoAnswer::Exception(exception)),
                 QueryEvent::Broken(reason) => return Err(NoAnswer::broken(reason)),

@@ -1,11 +1,13 @@
 //! Whether Housekey can act for people as configured, and what is missing if not: for `housekey test-connection`, and
 //! for the operator's log ([`Watch`]).
 //!
-//! `ask` puts the questions, `inquiry` decides which, `advice` judges the answers.
+//! `ask` puts the questions, `inquiry` decides which, `advice` judges the answers; `read_only` tries whether a query that
+//! reads is held to reading.
 
 mod advice;
 mod ask;
 mod inquiry;
+mod read_only;
 mod watch;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use crate::clickhouse::Client;
 use crate::{cli, logging};
 use ask::{Asker, NoAnswer};
 use inquiry::{Failed, Reach, reach, try_acting};
+use read_only::{Hold, hold};
 pub use watch::Watch;
 
 /// Tries the login and, if wanted, to act as a person. The exit code is 0 if all of it worked.
@@ -58,7 +61,13 @@ pub async fn test(config: &Config, person: Option<&str>) -> anyhow::Result<Findi
         Ok(caller) => {
             let tried = attempt(&client, config, &caller.access).await?;
             lines.push(format!("{} as {name}: {}", caller.access.endpoint, told(&tried)));
-            tried.is_ok()
+            let well = tried.is_ok();
+            // The gateway runs no statement of anybody's as itself.
+            if well && config.clickhouse.impersonation != Impersonation::ExecuteAs {
+                hold_line(&client, config, &caller.access, &mut lines).await? && well
+            } else {
+                well
+            }
         }
         // Under a cluster's secret there need be no user of Housekey's own.
         Err(reason) => {
@@ -68,9 +77,13 @@ pub async fn test(config: &Config, person: Option<&str>) -> anyhow::Result<Findi
     };
     match person {
         Some(person) if well => {
-            let tried = attempt(&client, config, &policy.acting_for(config, person)?).await?;
+            let access = policy.acting_for(config, person)?;
+            let tried = attempt(&client, config, &access).await?;
             lines.push(format!("acting as {person}: {}", told(&tried)));
             well = tried.is_ok();
+            if well {
+                well = hold_line(&client, config, &access, &mut lines).await?;
+            }
         }
         None if well && config.clickhouse.impersonation == Impersonation::ExecuteAs => {
             let asker = Asker::new(&client, config, &policy.acting_for(config, &stand_in())?)?;
@@ -86,6 +99,18 @@ pub async fn test(config: &Config, person: Option<&str>) -> anyhow::Result<Findi
         Some(_) | None => {}
     }
     Ok(Findings { lines, well })
+}
+
+/// Tells whether read-only is held; `false` if nothing holds it.
+async fn hold_line(
+    client: &Client,
+    config: &Config,
+    access: &Access,
+    lines: &mut Vec<String>,
+) -> anyhow::Result<bool> {
+    let held = hold(&Asker::new(client, config, access)?).await;
+    lines.push(held.to_string());
+    Ok(held != Hold::Nothing)
 }
 
 /// A user whom no server has.

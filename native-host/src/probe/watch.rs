@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::advice::{Attempt, Missing};
 use super::ask::{Asker, NoAnswer, PATIENCE};
 use super::inquiry::{Failed, Reach, explained, reach, try_acting};
+use super::read_only::{Hold, hold};
 use super::stand_in;
 use crate::clickhouse::Client;
 
@@ -44,8 +45,9 @@ impl Watch {
     /// Tells what is missing before anybody asks. It returns at once.
     pub fn begin(&self) {
         match self.0.config.clickhouse.impersonation {
-            Impersonation::None => {}
-            Impersonation::ExecuteAs | Impersonation::Interserver => self.spawn(Self::look),
+            Impersonation::None | Impersonation::ExecuteAs | Impersonation::Interserver => {
+                self.spawn(Self::look);
+            }
         }
     }
 
@@ -112,7 +114,7 @@ impl Watch {
     async fn look(self) {
         let looking = async {
             match self.0.config.clickhouse.impersonation {
-                Impersonation::None => {}
+                Impersonation::None => self.look_at_login().await,
                 Impersonation::ExecuteAs => self.look_at_gateway().await,
                 Impersonation::Interserver => self.look_at_cluster().await,
             }
@@ -120,6 +122,14 @@ impl Watch {
         if timeout(Duration::from_secs(PATIENCE), looking).await.is_err() {
             warn!("whether people can be acted for is not known: ClickHouse took longer than 15 seconds");
         }
+    }
+
+    /// Without impersonation there is one user for all, if the operator configured one.
+    async fn look_at_login(&self) {
+        let Parts { client, config, .. } = &*self.0;
+        let Ok(caller) = Policy::new(config, Host::Native).static_caller(config) else { return };
+        let Ok(asker) = Asker::new(client, config, &caller.access) else { return };
+        tell_hold(&asker).await;
     }
 
     async fn look_at_gateway(&self) {
@@ -147,9 +157,21 @@ impl Watch {
         };
         let Ok(asker) = Asker::new(client, config, &caller.access) else { return };
         match try_acting(&asker).await {
-            Ok(_) => info!("impersonation works: ClickHouse takes Housekey for a member of its cluster"),
+            Ok(_) => {
+                info!("impersonation works: ClickHouse takes Housekey for a member of its cluster");
+                tell_hold(&asker).await;
+            }
             Err(failed) => warn!("nobody can be acted for: {}", told(&failed)),
         }
+    }
+}
+
+/// Tells whether the server holds a query that reads to reading. Why it does not answer, the first query will tell.
+async fn tell_hold(asker: &Asker) {
+    match hold(asker).await {
+        held if held.is_firm() => info!("{held}"),
+        held @ Hold::Unknown(_) => info!("{held}"),
+        held => warn!("{held}"),
     }
 }
 
