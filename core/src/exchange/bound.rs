@@ -14,8 +14,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::admit::{Admitted, Purpose};
+use super::cancellation::cancellation;
 use super::service::Service;
-use super::step::cancellation;
 use crate::clickhouse::{
     Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
     Statement,

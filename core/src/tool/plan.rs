@@ -85,7 +85,10 @@ impl Plan {
             Statement::ReadOnly(_) => Inner { readonly: !known.read_only_profile, limit: one_more },
             Statement::Writable(_) => Inner::default(),
         };
-        request.progress = call.progress && !known.no_progress && request.statement.is_read_only();
+        // A server that tells of progress soon notices that nobody listens any more, and ends a read. Under EXECUTE AS,
+        // and where a profile lets nothing be set, a closed connection ends it in no other way.
+        let progress = call.progress || request.run_as.is_wrapped() || known.nothing_settable;
+        request.progress = progress && !known.no_progress && request.statement.is_read_only();
         request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
         request.refused = refused(call, &known);
         let theirs: Vec<_> = chosen.iter().map(|setting| setting.name.clone()).collect();

@@ -285,6 +285,7 @@ fn a_read_only_profile_is_asked_for_nothing_that_it_forbids() {
     server.script.push_back(rows(&[0]));
     result(&mut server);
     assert!(server.queries()[1].settings.is_empty());
+    assert!(server.queries()[1].progress && !server.queries()[0].progress, "closing is all that ends it");
 }
 
 #[test]
