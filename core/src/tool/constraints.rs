@@ -57,7 +57,7 @@ pub(crate) fn inspection(
     }
     request.parameters = vec![Parameter::json("names", &json!(names)).ok()?];
     // Nothing that could be refused, and not `readonly`: under it every setting would be reported as read-only.
-    let comment = comment(call, tool);
+    let comment = comment(call, tool, &request.query_id);
     if !known.refuse(&comment.name, &comment.value) {
         request.settings.push(comment);
     }

@@ -143,7 +143,7 @@ fn settings(
     if over_http {
         settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
     }
-    settings.push(comment(call, tool));
+    settings.push(comment(call, tool, &request.query_id));
     if call.access.chosen_by.is_operator() {
         let extra = &call.config.clickhouse.extra_settings;
         settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
@@ -167,12 +167,14 @@ fn settings(
 }
 
 /// What the query log keeps of a query beside its text: it is in both rows that `EXECUTE AS` leaves.
-pub(crate) fn comment(call: &Call, tool: &str) -> Setting {
+/// There the server gives the inner one an id of its own, so that the request's stands in here.
+pub(crate) fn comment(call: &Call, tool: &str, query_id: &str) -> Setting {
     let comment = json!({
         "client": "housekey",
         "tool": tool,
         "request": request_name(&call.id),
         "subject": call.access.subject,
+        "query_id": query_id,
     });
     Setting::new("log_comment", comment.to_string())
 }

@@ -68,7 +68,11 @@ fn a_long_request_id_is_cut_for_the_log() {
     let body: &'static str =
         Box::leak(CALL.replace("\"id\":1", &format!("\"id\":\"{id}\"")).into_boxed_str());
     assert_eq!(json(&server.http(post("2025-11-25", body)))["id"], id.as_str());
-    assert!(setting(&server, 0, "log_comment").unwrap().len() < 300);
+    let comment = setting(&server, 0, "log_comment").unwrap();
+    assert!(comment.len() < 300);
+    let comment: Value = serde_json::from_str(comment).unwrap();
+    assert_eq!((&comment["client"], &comment["tool"]), (&json!("housekey"), &json!("execute_query")));
+    assert_eq!(comment["query_id"], json!(server.queries()[0].query_id));
 }
 
 #[test]
@@ -221,6 +225,14 @@ fn a_server_without_the_format_that_tells_of_progress_is_asked_for_the_other() {
     }
     let progress: Vec<_> = server.queries().iter().map(|query| query.progress).collect();
     assert_eq!(progress, [false, true, false, false], "asked for, refused, and remembered");
+}
+
+#[test]
+fn a_timeout_of_no_tool_is_told_to_the_operator() {
+    let warnings = |timeouts| crate::driver::service(&[("MCP_TOOL_TIMEOUTS", timeouts)], None).warnings();
+    assert!(warnings("execute_query=3").is_empty());
+    let told = warnings("execute_query=3,exceute_query=4");
+    assert!(matches!(&told[..], [one] if one.contains("exceute_query")), "{told:?}");
 }
 
 #[test]
