@@ -4,6 +4,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use system_tests::cell::Cell;
 use system_tests::client::Client;
+use system_tests::host::Host;
+use system_tests::query_log;
 use system_tests::settings::Settings;
 
 async fn both(cell: &Cell) -> Result<[Client; 2]> {
@@ -154,6 +156,26 @@ pub(crate) async fn profile_that_sets_nothing(cell: Cell) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a profile forbids is asked once: three queries at the most, and one from then on where a host has a memory.
+pub(crate) async fn profile_that_forbids_much(cell: Cell) -> Result<()> {
+    let mut client = cell.with_login("sparrow").await?;
+    let mut logged = Vec::new();
+    for _ in 0..2 {
+        let answer = client.query("SELECT number FROM numbers(600)").await?;
+        let table = answer.table()?;
+        ensure!(table["count"] == json!(500) && table["truncated"]["limit"] == json!(500), "{table}");
+        let entries = query_log::of_request(&cell.world, &answer.id, 1).await?;
+        logged.push(entries.iter().map(|entry| entry.text("query").to_owned()).collect::<Vec<_>>());
+    }
+    // What was refused with the request has left no row.
+    ensure!(logged[0].len() == 2 && logged[0][0].contains("system.settings"), "{logged:?}");
+    if cell.host != Host::StockWasmtime && cell.host != Host::HostedComponent {
+        ensure!(logged[1].len() == 1, "{logged:?}");
+    }
+    let mut person = cell.as_person("sparrow").await?;
+    cut_is(&mut person, numbers(600), 500, Some(("rows", 500))).await
 }
 
 /// `limit` may be 100 at most and `max_execution_time` may not be changed: both are left out, and nothing is lost.
