@@ -168,7 +168,7 @@ fn settings(
 
 /// What the query log keeps of a query beside its text: it is in both rows that `EXECUTE AS` leaves.
 /// There the server gives the inner one an id of its own, so that the request's stands in here.
-pub(crate) fn comment(call: &Call, tool: &str, query_id: &str) -> Setting {
+fn comment(call: &Call, tool: &str, query_id: &str) -> Setting {
     let comment = json!({
         "client": "housekey",
         "tool": tool,

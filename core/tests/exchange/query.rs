@@ -147,7 +147,7 @@ fn a_profile_is_asked_once_for_all_that_it_forbids() {
     assert_eq!(server.queries().len(), 3, "refused, asked, answered");
     // The question is one that nothing can be refused of, and that does not make settings read-only.
     let question = server.queries()[1];
-    assert_eq!(names(&server, 1), ["log_comment"]);
+    assert!(names(&server, 1).is_empty());
     let asked: Vec<_> = first.iter().filter(|name| !["limit", "readonly"].contains(&&***name)).collect();
     let listed = question.parameters[0].as_written();
     assert!(asked.iter().all(|name| listed.contains(&***name)), "{asked:?} {listed}");
