@@ -1,7 +1,8 @@
 //! Queries by `wasi:http`, where the component itself holds the login.
 
 use housekey_core::clickhouse::http::{Response, encode};
-use housekey_core::clickhouse::{QueryEvent, QueryRequest};
+use housekey_core::clickhouse::{Exception, QueryEvent, QueryRequest};
+use housekey_core::exchange::kill_instead;
 
 pub(crate) use crate::fetch::fetch;
 use crate::outgoing::{self, Chunk, send};
@@ -11,6 +12,8 @@ use crate::world::{Deadline, log};
 /// What is left of an answer that is cut short is read up to here.
 const DRAIN_BYTES: usize = 256 << 10;
 const DRAIN_MILLIS: u64 = 100;
+/// How often the deadline of a question is looked at.
+const ASKING_MILLIS: u64 = 1000;
 
 /// The answer to a query, as it arrives.
 pub(crate) struct Answer {
@@ -99,11 +102,32 @@ impl Leftover {
 
 /// Ends a query on the server. How that went is of no consequence: the server's own limits hold as well.
 pub(crate) fn abandon(cancellation: &QueryRequest) {
-    let Ok(request) = encode(cancellation) else { return };
-    let seconds = cancellation.deadline_seconds;
-    let deadline = Deadline::after_seconds(seconds);
-    if let Err(trouble) = send(&request, seconds, &deadline, &mut || true) {
-        let why = trouble.for_operators(cancellation);
-        log(&format!("query {} may still run: {why}", cancellation.query_id));
+    let ended = match ask(cancellation) {
+        Ok(Some(exception)) => match kill_instead(cancellation, &exception) {
+            Some(kill) => ask(&kill),
+            None => Ok(Some(exception)),
+        },
+        other => other,
+    };
+    let why = match ended {
+        Ok(None) => return,
+        Ok(Some(exception)) => format!("the server refuses with code {}", exception.code),
+        Err(trouble) => trouble.for_operators(cancellation),
+    };
+    log(&format!("query {} may still run: {why}", cancellation.query_id));
+}
+
+/// Runs a query whose rows are of no interest; what the server refused it with, if it did.
+fn ask(request: &QueryRequest) -> Result<Option<Exception>, Trouble> {
+    let deadline = Deadline::after_seconds(request.deadline_seconds);
+    let mut answer = Answer::begin(request, &deadline, &mut || true)?;
+    loop {
+        match answer.next(&deadline, ASKING_MILLIS)? {
+            None | Some(QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. }) => {}
+            Some(QueryEvent::Exception(exception)) => return Ok(Some(exception)),
+            Some(QueryEvent::End) => return Ok(None),
+            Some(QueryEvent::Broken(reason)) => return Err(Trouble::Broken(reason)),
+            Some(QueryEvent::RowTooLong) => return Err(Trouble::Broken("a row is too long".into())),
+        }
     }
 }

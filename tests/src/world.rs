@@ -26,6 +26,22 @@ const PROFILES: &str = "
     <sealed_formats>
         <constraints><output_format_json_quote_decimals><const/></output_format_json_quote_decimals></constraints>
     </sealed_formats>
+    <sparing>
+        <constraints>
+            <limit><max>100</max></limit>
+            <max_execution_time><max>20</max></max_execution_time>
+            <output_format_json_quote_decimals><const/></output_format_json_quote_decimals>
+            <output_format_json_quote_denormals><const/></output_format_json_quote_denormals>
+            <cancel_http_readonly_queries_on_client_close><const/></cancel_http_readonly_queries_on_client_close>
+            <max_threads><max>2</max></max_threads>
+        </constraints>
+    </sparing>
+    <keeps_running>
+        <constraints>
+            <replace_running_query><const/></replace_running_query>
+            <cancel_http_readonly_queries_on_client_close><const/></cancel_http_readonly_queries_on_client_close>
+        </constraints>
+    </keeps_running>
 ";
 
 /// Roles that nobody was granted: what a member of the cluster adds is not held against grants.
@@ -56,6 +72,15 @@ const PEOPLE: &[Person] = &[
         name: "frank",
         profile: "sealed_formats",
         grants: &["GRANT SELECT ON sales.*"],
+        impersonated: true,
+    },
+    // Whose profile forbids six of the settings that a query has, or bounds them.
+    Person { name: "sparrow", profile: "sparing", grants: &["GRANT SELECT ON sales.*"], impersonated: true },
+    // Whose queries can only be killed.
+    Person {
+        name: "nora",
+        profile: "keeps_running",
+        grants: &["GRANT SELECT ON sales.*", "GRANT SELECT ON system.processes"],
         impersonated: true,
     },
     // May write, so that only Housekey and `readonly` stand between a statement and the table.

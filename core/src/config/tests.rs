@@ -455,3 +455,19 @@ fn no_secret_is_ever_shown() {
         assert!(!format!("{errors} {errors:?}").contains(SECRET), "{errors}");
     }
 }
+
+#[test]
+fn the_time_of_a_tool_is_whole_seconds_and_lowers_only() {
+    let loaded = native("", &[("MCP_TOOL_TIMEOUTS", "execute_query=30, explain_query=700")], &[]).unwrap();
+    let wanted = [("execute_query".to_owned(), 30), ("explain_query".to_owned(), 700)];
+    assert_eq!(loaded.config.server.tool_timeouts, wanted);
+    let warned = loaded.warnings.join("\n");
+    assert!(warned.contains("explain_query") && warned.contains("no effect"), "{warned}");
+    assert!(!warned.contains("execute_query"), "{warned}");
+    for wrong in
+        ["execute_query=0", "execute_query=1.5", "execute_query=-1", "execute_query=", "a=2147483648"]
+    {
+        let problem = refusal("", &[("MCP_TOOL_TIMEOUTS", wrong)], &[]);
+        assert!(problem.contains("MCP_TOOL_TIMEOUTS") && problem.contains("whole seconds"), "{problem}");
+    }
+}

@@ -14,8 +14,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::admit::{Admitted, Purpose};
+use super::cancellation::cancellation;
 use super::service::Service;
-use super::step::cancellation;
 use crate::clickhouse::{
     Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
     Statement,
@@ -118,7 +118,6 @@ pub struct Bounded {
     /// cut answer from a whole one.
     pub limits: RowLimits,
     call: Call,
-    tool: String,
     inputs: Vec<Cow<'static, str>>,
 }
 
@@ -178,7 +177,7 @@ impl Bound {
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
-        Ok(Bounded { request, limits, call, tool: tool.clone(), inputs: theirs })
+        Ok(Bounded { request, limits, call, inputs: theirs })
     }
 }
 
@@ -221,7 +220,7 @@ impl Bounded {
     /// What else the profile forbids, as a query that is worth sending before this one, which was planned anew. Its
     /// outcome is for [`Bounded::inspected`], after which this one is planned once more.
     pub fn inspection(&self, env: &mut Env<'_>, learned: &Learned) -> Option<(QueryRequest, RowLimits)> {
-        inspection(env, &self.call, &self.tool, learned, &self.request)
+        inspection(env, &self.call, learned, &self.request)
     }
 
     /// Remembers what the profile was found to forbid of this query.

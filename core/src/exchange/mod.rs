@@ -15,6 +15,7 @@
 mod admit;
 mod begin;
 mod bound;
+mod cancellation;
 mod dispatch;
 mod failure;
 #[doc(hidden)]
@@ -30,6 +31,7 @@ mod step;
 pub use admit::{Admission, Admitted, admit};
 pub use begin::{Inbound, Session, begin};
 pub use bound::{Asked, AskedError, Bound, Bounded};
+pub use cancellation::kill_instead;
 pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use generator::{GeneratorError, GeneratorGate, WishError};
 pub use route::Route;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::cancellation::cancellation;
 use super::running::Running;
-use crate::clickhouse::{QueryEvent, QueryRequest, Rows, Setting, Statement};
+use crate::clickhouse::{QueryEvent, QueryRequest, Rows};
 use crate::env::Env;
 use crate::facts::Document;
 use crate::jsonrpc::RequestId;
-use crate::sql::ReadOnlySql;
 use crate::time::UnixTime;
 use crate::tool::{Answered, Moment, ToolState};
 
@@ -173,19 +173,6 @@ impl AwaitQuery {
     pub fn cancellation(&self) -> Option<&QueryRequest> {
         self.cancellation.as_deref()
     }
-}
-
-/// The query that ends another one on its server.
-pub(super) fn cancellation(request: &QueryRequest) -> Option<QueryRequest> {
-    let rules = crate::sql::Rules::internal();
-    let statement = ReadOnlySql::parse("SELECT 1", &rules).ok()?;
-    Some(QueryRequest {
-        run_as: crate::clickhouse::RunAs::Login,
-        statement: Statement::ReadOnly(statement),
-        settings: vec![Setting::new("replace_running_query", "1")],
-        deadline_seconds: 10,
-        ..request.clone()
-    })
 }
 
 /// A request from the server to the client, such as `elicitation/create`.

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::Call;
-use super::plan::{Learned, comment};
+use super::plan::Learned;
 use crate::clickhouse::{
     Outcome, Parameter, QueryRequest, ReadLimits, RefusedSetting, Row, RowLimits, RunAs, Setting, Statement,
 };
@@ -31,7 +31,6 @@ const MOST: usize = 256;
 pub(crate) fn inspection(
     env: &mut Env<'_>,
     call: &Call,
-    tool: &str,
     learned: &Learned,
     next: &QueryRequest,
 ) -> Option<(QueryRequest, RowLimits)> {
@@ -56,11 +55,8 @@ pub(crate) fn inspection(
         request.run_as = RunAs::Login;
     }
     request.parameters = vec![Parameter::json("names", &json!(names)).ok()?];
-    // Nothing that could be refused, and not `readonly`: under it every setting would be reported as read-only.
-    let comment = comment(call, tool);
-    if !known.refuse(&comment.name, &comment.value) {
-        request.settings.push(comment);
-    }
+    // It carries no setting, since any could be refused: not `log_comment`, and not `readonly`, under which every setting
+    // would be reported as read-only.
     Some((request, RowLimits { rows: u64::try_from(MOST).ok(), bytes: None }))
 }
 

@@ -120,7 +120,7 @@ fn anew<T: Inquiry>(
         Ok(question) => Plan::new(env, call, inquiry.name(), question).request,
         Err(result) => return ToolStep::Done(result),
     };
-    match inspection(env, call, inquiry.name(), learned, &next) {
+    match inspection(env, call, learned, &next) {
         Some((request, limits)) => {
             let asked = Asked { attempts, inspecting: true, carried };
             ToolStep::Query(Box::new(request), limits, asked.closed())

@@ -85,7 +85,10 @@ impl Plan {
             Statement::ReadOnly(_) => Inner { readonly: !known.read_only_profile, limit: one_more },
             Statement::Writable(_) => Inner::default(),
         };
-        request.progress = call.progress && !known.no_progress && request.statement.is_read_only();
+        // A server that tells of progress soon notices that nobody listens any more, and ends a read. Under EXECUTE AS,
+        // and where a profile lets nothing be set, a closed connection ends it in no other way.
+        let progress = call.progress || request.run_as.is_wrapped() || known.nothing_settable;
+        request.progress = progress && !known.no_progress && request.statement.is_read_only();
         request.settings = settings(call, tool, &request, one_more, server_seconds, &known);
         request.refused = refused(call, &known);
         let theirs: Vec<_> = chosen.iter().map(|setting| setting.name.clone()).collect();
@@ -140,7 +143,7 @@ fn settings(
     if over_http {
         settings.extend(FORMAT_SETTINGS.iter().map(|(name, value)| Setting::new(*name, *value)));
     }
-    settings.push(comment(call, tool));
+    settings.push(comment(call, tool, &request.query_id));
     if call.access.chosen_by.is_operator() {
         let extra = &call.config.clickhouse.extra_settings;
         settings.extend(extra.iter().map(|(name, value)| Setting::new(name.clone(), value.clone())));
@@ -164,12 +167,14 @@ fn settings(
 }
 
 /// What the query log keeps of a query beside its text: it is in both rows that `EXECUTE AS` leaves.
-pub(crate) fn comment(call: &Call, tool: &str) -> Setting {
+/// There the server gives the inner one an id of its own, so that the request's stands in here.
+fn comment(call: &Call, tool: &str, query_id: &str) -> Setting {
     let comment = json!({
         "client": "housekey",
         "tool": tool,
         "request": request_name(&call.id),
         "subject": call.access.subject,
+        "query_id": query_id,
     });
     Setting::new("log_comment", comment.to_string())
 }

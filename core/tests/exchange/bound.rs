@@ -5,7 +5,7 @@ use std::sync::Arc;
 use housekey_core::clickhouse::{
     Credential, Exception, FORMAT_SETTINGS, Outcome, QueryEvent, RunAs, Statement,
 };
-use housekey_core::exchange::{Admission, Asked, AskedError, Bound, Bounded, admit};
+use housekey_core::exchange::{Admission, Asked, AskedError, Bound, Bounded, admit, kill_instead};
 use housekey_core::jose::claims::Claims;
 use serde_json::json;
 
@@ -304,9 +304,44 @@ fn refusals_of_settings_are_the_hosts_to_learn() {
 fn progress_is_for_guests_that_ask_for_it() {
     let mut server = operator();
     let alice = bound(&mut server, &person("alice"));
+    let own = Claims { username: Some("carol".into()), password: Some("pw".into()), ..person("carol") };
+    let carol = bound(&mut server, &own);
     let asking = Asked { progress: true, ..asked("SELECT 1", &[]) };
-    assert!(!plan(&mut server, &alice, &asked("SELECT 1", &[])).unwrap().request.progress);
-    assert!(plan(&mut server, &alice, &asking).unwrap().request.progress);
+    assert!(!plan(&mut server, &carol, &asked("SELECT 1", &[])).unwrap().request.progress);
+    assert!(plan(&mut server, &carol, &asking).unwrap().request.progress);
+    // Under EXECUTE AS a closed connection ends a read in no other way.
+    assert!(plan(&mut server, &alice, &asked("SELECT 1", &[])).unwrap().request.progress);
+}
+
+#[test]
+fn a_query_that_cannot_be_replaced_is_killed() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let bounded = plan(&mut server, &alice, &asked("SELECT 1", &[])).unwrap();
+    let (id, cancellation) = (bounded.request.query_id.clone(), bounded.cancellation().unwrap());
+    assert_eq!((&cancellation.query_id, &cancellation.run_as), (&id, &RunAs::Login));
+    for exception in [
+        refused(164, "Cannot modify 'replace_running_query' setting in readonly mode"),
+        refused(452, "Setting replace_running_query should not be changed"),
+        refused(115, "Unknown setting 'replace_running_query'"),
+    ] {
+        let kill = kill_instead(&cancellation, &exception).unwrap();
+        let Statement::Writable(sql) = &kill.statement else { panic!("a read") };
+        assert_eq!(sql.text(), format!("KILL QUERY WHERE query_id = '{id}' ASYNC"));
+        assert_ne!(kill.query_id, id, "it would wait for itself");
+        assert!(kill.settings.is_empty() && kill.run_as == RunAs::Login);
+        assert!(kill_instead(&kill, &exception).is_none(), "once");
+    }
+    for exception in [
+        refused(164, "Cannot modify 'limit' setting in readonly mode"),
+        refused(497, "Not enough privileges"),
+        Exception {
+            before_execution: false,
+            ..refused(452, "Setting replace_running_query should not be changed")
+        },
+    ] {
+        assert!(kill_instead(&cancellation, &exception).is_none(), "{exception:?}");
+    }
 }
 
 #[test]

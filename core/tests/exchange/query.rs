@@ -68,7 +68,11 @@ fn a_long_request_id_is_cut_for_the_log() {
     let body: &'static str =
         Box::leak(CALL.replace("\"id\":1", &format!("\"id\":\"{id}\"")).into_boxed_str());
     assert_eq!(json(&server.http(post("2025-11-25", body)))["id"], id.as_str());
-    assert!(setting(&server, 0, "log_comment").unwrap().len() < 300);
+    let comment = setting(&server, 0, "log_comment").unwrap();
+    assert!(comment.len() < 300);
+    let comment: Value = serde_json::from_str(comment).unwrap();
+    assert_eq!((&comment["client"], &comment["tool"]), (&json!("housekey"), &json!("execute_query")));
+    assert_eq!(comment["query_id"], json!(server.queries()[0].query_id));
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn a_profile_is_asked_once_for_all_that_it_forbids() {
     assert_eq!(server.queries().len(), 3, "refused, asked, answered");
     // The question is one that nothing can be refused of, and that does not make settings read-only.
     let question = server.queries()[1];
-    assert_eq!(names(&server, 1), ["log_comment"]);
+    assert!(names(&server, 1).is_empty());
     let asked: Vec<_> = first.iter().filter(|name| !["limit", "readonly"].contains(&&***name)).collect();
     let listed = question.parameters[0].as_written();
     assert!(asked.iter().all(|name| listed.contains(&***name)), "{asked:?} {listed}");
@@ -224,6 +228,14 @@ fn a_server_without_the_format_that_tells_of_progress_is_asked_for_the_other() {
 }
 
 #[test]
+fn a_timeout_of_no_tool_is_told_to_the_operator() {
+    let warnings = |timeouts| crate::driver::service(&[("MCP_TOOL_TIMEOUTS", timeouts)], None).warnings();
+    assert!(warnings("execute_query=3").is_empty());
+    let told = warnings("execute_query=3,exceute_query=4");
+    assert!(matches!(&told[..], [one] if one.contains("exceute_query")), "{told:?}");
+}
+
+#[test]
 fn a_query_out_of_time_is_told_whose_limit_it_was() {
     let late = || World::Rows(vec![QueryEvent::late(9)]);
     let timed_out = || refused(159, "Timeout exceeded: elapsed 7001.4 ms, maximum: 7000.000 ms");
@@ -285,6 +297,7 @@ fn a_read_only_profile_is_asked_for_nothing_that_it_forbids() {
     server.script.push_back(rows(&[0]));
     result(&mut server);
     assert!(server.queries()[1].settings.is_empty());
+    assert!(server.queries()[1].progress && !server.queries()[0].progress, "closing is all that ends it");
 }
 
 #[test]

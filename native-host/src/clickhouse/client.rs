@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use housekey_core::clickhouse::{Protocol, QueryEvent, QueryRequest};
+use housekey_core::clickhouse::{Exception, Protocol, QueryEvent, QueryRequest};
 use housekey_core::config::Config;
+use housekey_core::exchange::kill_instead;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::http;
@@ -145,20 +146,40 @@ impl Answer {
 
 impl Client {
     async fn ask_to_end(&self, cancellation: &QueryRequest) -> Result<(), NotCancelled> {
-        let mut answer = self.0.http.send(cancellation);
         let ended = async {
-            loop {
-                match answer.next().await {
-                    QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {}
-                    QueryEvent::End => return Ok(()),
-                    QueryEvent::Exception(exception) => return Err(NotCancelled::Refused(exception.code)),
-                    QueryEvent::Broken(reason) => return Err(NotCancelled::Unasked(reason)),
-                    QueryEvent::RowTooLong => {
-                        return Err(NotCancelled::Unasked("a row is too long".to_owned()));
-                    }
-                }
+            match self.ask(cancellation).await {
+                Err(Unended::Refused(exception)) => match kill_instead(cancellation, &exception) {
+                    Some(kill) => self.ask(&kill).await,
+                    None => Err(Unended::Refused(exception)),
+                },
+                other => other,
             }
         };
-        timeout(CANCEL_TIMEOUT, ended).await.unwrap_or(Err(NotCancelled::Late))
+        match timeout(CANCEL_TIMEOUT, ended).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Unended::Refused(exception))) => Err(NotCancelled::Refused(exception.code)),
+            Ok(Err(Unended::Unasked(reason))) => Err(NotCancelled::Unasked(reason)),
+            Err(_) => Err(NotCancelled::Late),
+        }
     }
+
+    /// Runs a query whose rows are of no interest.
+    async fn ask(&self, request: &QueryRequest) -> Result<(), Unended> {
+        let mut answer = self.0.http.send(request);
+        loop {
+            match answer.next().await {
+                QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {}
+                QueryEvent::End => return Ok(()),
+                QueryEvent::Exception(exception) => return Err(Unended::Refused(exception)),
+                QueryEvent::Broken(reason) => return Err(Unended::Unasked(reason)),
+                QueryEvent::RowTooLong => return Err(Unended::Unasked("a row is too long".to_owned())),
+            }
+        }
+    }
+}
+
+/// Why a query did not come to its end.
+enum Unended {
+    Refused(Exception),
+    Unasked(String),
 }

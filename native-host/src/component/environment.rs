@@ -87,6 +87,7 @@ fn bound_server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        tool_timeouts,
         blocked_query_clauses,
         jwe,
         token: _,
@@ -98,6 +99,7 @@ fn bound_server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "tool_timeouts": map(tool_timeouts),
         "blocked_query_clauses": clauses(blocked_query_clauses),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
@@ -178,6 +180,7 @@ fn server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        tool_timeouts,
         blocked_query_clauses,
         jwe,
         token: _,
@@ -211,6 +214,7 @@ fn server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "tool_timeouts": map(tool_timeouts),
         "blocked_query_clauses": clauses(blocked_query_clauses),
         "jwe": {
             "enabled": enabled,
@@ -233,8 +237,9 @@ fn cap(cap: Option<u64>) -> Value {
     cap.map_or(json!(-1), |cap| json!(cap))
 }
 
-fn map(entries: &[(String, String)]) -> Value {
-    entries.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+fn map<V: ToString>(entries: &[(String, V)]) -> Value {
+    let entries = entries.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
+    entries.collect::<serde_json::Map<_, _>>().into()
 }
 
 fn clauses(clauses: &[Clause]) -> Vec<&'static str> {
@@ -286,6 +291,7 @@ server:
   blocked_query_clauses: [SETTINGS, into outfile]
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
+  tool_timeouts: { execute_query: 30 }
 logging: { level: warn }
 ";
         let no_files = |_: &str| Err(String::new());
@@ -305,6 +311,8 @@ logging: { level: warn }
         assert_eq!(edge.server.cors_origin, native.server.cors_origin);
         assert_eq!(edge.server.blocked_query_clauses, native.server.blocked_query_clauses);
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
+        assert_eq!(edge.server.tool_timeouts, [("execute_query".to_owned(), 30)]);
+        assert_eq!(edge.server.tool_timeouts, native.server.tool_timeouts);
         assert_eq!(edge.logging, native.logging);
     }
 

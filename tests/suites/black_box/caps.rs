@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use system_tests::cell::Cell;
 use system_tests::client::Client;
+use system_tests::query_log;
 use system_tests::settings::Settings;
 
 async fn both(cell: &Cell) -> Result<[Client; 2]> {
@@ -154,6 +155,23 @@ pub(crate) async fn profile_that_sets_nothing(cell: Cell) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a profile forbids is asked once, and what is left is sent.
+pub(crate) async fn profile_that_forbids_much(cell: Cell) -> Result<()> {
+    let mut client = cell.with_login("sparrow").await?;
+    for _ in 0..2 {
+        let answer = client.query("SELECT number FROM numbers(600)").await?;
+        let table = answer.table()?;
+        ensure!(table["count"] == json!(500) && table["truncated"]["limit"] == json!(500), "{table}");
+        // What was refused with the request has left no row, so this is the one that ran.
+        let entries = query_log::of_request(&cell.world, &answer.id, 1).await?;
+        ensure!(entries.len() == 1 && entries[0].number("exception_code") == 0, "{entries:?}");
+    }
+    let asked = "user = 'sparrow' AND position(query, 'system.settings') > 0";
+    ensure!(!query_log::find(&cell.world, asked).await?.is_empty(), "the profile was never asked for");
+    let mut person = cell.as_person("sparrow").await?;
+    cut_is(&mut person, numbers(600), 500, Some(("rows", 500))).await
 }
 
 /// `limit` may be 100 at most and `max_execution_time` may not be changed: both are left out, and nothing is lost.

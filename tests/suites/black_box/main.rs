@@ -10,7 +10,7 @@ mod errors;
 mod generator;
 mod interserver;
 mod misconfigured;
-mod native;
+mod progress;
 mod protocol;
 mod refused;
 mod shutdown;
@@ -47,10 +47,8 @@ enum Scope {
     Unchecked,
     /// It compares a host with the native one.
     Compared,
-    /// A client goes away during a read with the caller's own login.
-    CancelDirect,
-    /// A client goes away during a read under EXECUTE AS.
-    CancelImpersonated,
+    /// A client goes away during a read.
+    Cancelled,
     /// It tells the host to end.
     Signalled,
     /// A query and its refusal of the native host's own address rules.
@@ -81,10 +79,9 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         | (Scope::Unchecked, StockWasmtime)
         | (Scope::Compared, NativeTcp | HostedComponent | LentComponent | StockWasmtime)
         | (
-            Scope::CancelDirect | Scope::CancelImpersonated,
-            NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent,
+            Scope::Cancelled,
+            NativeHttp | NativeTcp | Stdio | HostedComponent | LentComponent | StockWasmtime,
         )
-        | (Scope::CancelDirect, StockWasmtime)
         | (Scope::Signalled, NativeHttp | NativeTcp | HostedComponent | LentComponent)
         | (Scope::LoopbackNames, NativeHttp | NativeTcp | LentComponent)
         | (Scope::Counted, NativeHttp | NativeTcp | HostedComponent | LentComponent)
@@ -105,9 +102,6 @@ fn verdict(scope: Scope, host: Host) -> Verdict {
         }
         (Scope::Compared, NativeHttp) => Skip("it is what the others are compared with"),
         (Scope::Compared, Stdio) => Skip("stdio has no statuses and headers to compare"),
-        (Scope::CancelImpersonated, StockWasmtime) => Skip(
-            "unsupported: a stock runtime drops the request, and ClickHouse does not look under EXECUTE AS",
-        ),
         (Scope::Signalled, Stdio) => Skip("the case is about HTTP"),
         (Scope::Signalled, StockWasmtime) => Skip("how a stock runtime ends is its own affair"),
         (Scope::LoopbackNames | Scope::Counted, Stdio) => Skip("the case is about HTTP"),
@@ -169,6 +163,10 @@ const CASES: &[Case] = cases! {
         caps::statements_without_a_limit,
         caps::profile_that_sets_nothing,
         caps::profile_that_constrains_our_settings,
+        caps::profile_that_forbids_much,
+        cancel::past_our_own_deadline,
+        cancel::past_the_time_of_the_tool,
+        who::rows_of_the_log_that_belong_together,
         values::every_type,
         values::large_text,
         values::empty_result,
@@ -219,6 +217,7 @@ const CASES: &[Case] = cases! {
         protocol::signs_of_life,
         protocol::paths,
         protocol::progress,
+        progress::over_http,
         trace::of_the_header,
     }
     OverStdio {
@@ -226,13 +225,17 @@ const CASES: &[Case] = cases! {
         auth::stdio_with_bad_tokens,
         auth::stdio_token_that_expires,
         protocol::stdio,
-        native::progress_on_lines,
+        progress::on_lines,
     }
     Launch { misconfigured::launch }
     Unchecked { misconfigured::component }
     Compared { alike::to_the_byte }
-    CancelDirect { cancel::with_a_login }
-    CancelImpersonated { cancel::behind_the_gateway }
+    Cancelled {
+        cancel::with_a_login,
+        cancel::behind_the_gateway,
+        cancel::in_a_profile_that_sets_nothing,
+        cancel::of_one_who_cannot_replace_it,
+    }
     Signalled { shutdown::running_queries_end }
     Member {
         interserver::people,
@@ -240,7 +243,7 @@ const CASES: &[Case] = cases! {
         interserver::nobody,
         interserver::wrong_secrets,
         interserver::roles,
-        native::progress,
+        cancel::under_a_cluster_secret,
     }
     LoopbackNames { protocol::rebound_names }
     Counted { generator::rate }

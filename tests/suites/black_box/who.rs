@@ -18,6 +18,32 @@ pub(crate) async fn person_behind_the_gateway(cell: Cell) -> Result<()> {
     Ok(())
 }
 
+/// The statement that the documentation gives to auditors, run as it stands there.
+pub(crate) async fn rows_of_the_log_that_belong_together(cell: Cell) -> Result<()> {
+    let page = include_str!("../../../docs/authentication.md");
+    let (_, section) = page.split_once("## Who asked what").context("no section")?;
+    let sql = section.split_once("```sql\n").and_then(|(_, rest)| rest.split_once("```"));
+    let (sql, _) = sql.context("no statement")?;
+    let sql = format!("SELECT * FROM ({sql}) WHERE request = '{{id}}' FORMAT JSONEachRow");
+    let impersonated = ("alice", "gateway", cell.as_person("alice").await?.query("SELECT 1 AS x").await?);
+    let direct = ("bob", "bob", cell.with_login("bob").await?.query("SELECT 1 AS x").await?);
+    for (person, login, answer) in [impersonated, direct] {
+        query_log::of_request(&cell.world, &answer.id, if person == login { 1 } else { 2 }).await?;
+        let found = cell.world.admin(&sql.replace("{id}", &answer.id)).await?;
+        let rows: Vec<serde_json::Value> =
+            found.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        ensure!(rows.len() == 1, "{found}");
+        let row = &rows[0];
+        ensure!(row["person"] == person && row["login"] == login, "{row}");
+        ensure!(
+            row["tool"] == "execute_query" && row["query"].as_str().unwrap_or_default().contains("AS x"),
+            "{row}"
+        );
+        ensure!(!row["query"].as_str().unwrap_or_default().contains("EXECUTE AS"), "{row}");
+    }
+    Ok(())
+}
+
 async fn ran_behind_the_gateway(cell: &Cell, answer: &Answer, person: &str) -> Result<()> {
     let entries = query_log::of_request(&cell.world, &answer.id, 2).await?;
     let (inner, outer): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_internal());

@@ -145,9 +145,9 @@ fn progress_comes_before_the_columns_while_the_statement_runs() {
         assert_eq!(rows(&events), [row]);
         let told: Vec<_> = events
             .iter()
-            .map_while(|event| match event {
-                QueryEvent::Progress { read_rows, total_rows, .. } => Some((*read_rows, *total_rows)),
-                _ => None,
+            .map_while(|event| {
+                let QueryEvent::Progress { read_rows, total_rows, .. } = event else { return None };
+                Some((*read_rows, *total_rows))
             })
             .collect();
         assert!(told.len() >= 4, "{told:?}");
