@@ -182,6 +182,7 @@ pub(super) fn cancellation(request: &QueryRequest) -> Option<QueryRequest> {
     Some(QueryRequest {
         run_as: crate::clickhouse::RunAs::Login,
         statement: Statement::ReadOnly(statement),
+        data: None,
         settings: vec![Setting::new("replace_running_query", "1")],
         deadline_seconds: 10,
         ..request.clone()
