@@ -88,6 +88,7 @@ fn bound_server_section(server: &Server) -> Value {
         public_resource_url,
         tool_input_settings,
         blocked_query_clauses,
+        tool_timeouts,
         jwe,
         token: _,
         component: _,
@@ -99,6 +100,7 @@ fn bound_server_section(server: &Server) -> Value {
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
         "blocked_query_clauses": clauses(blocked_query_clauses),
+        "tool_timeouts": seconds(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
         "max_body_bytes": max_body_bytes,
@@ -179,6 +181,7 @@ fn server_section(server: &Server) -> Value {
         public_resource_url,
         tool_input_settings,
         blocked_query_clauses,
+        tool_timeouts,
         jwe,
         token: _,
         component: _,
@@ -212,6 +215,7 @@ fn server_section(server: &Server) -> Value {
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
         "blocked_query_clauses": clauses(blocked_query_clauses),
+        "tool_timeouts": seconds(tool_timeouts),
         "jwe": {
             "enabled": enabled,
             "jwe_secret_key": secrets(jwe_secret_key),
@@ -235,6 +239,14 @@ fn cap(cap: Option<u64>) -> Value {
 
 fn map(entries: &[(String, String)]) -> Value {
     entries.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn seconds(entries: &[(String, u64)]) -> Value {
+    entries
+        .iter()
+        .map(|(name, seconds)| (name.clone(), json!(seconds.to_string())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn clauses(clauses: &[Clause]) -> Vec<&'static str> {
