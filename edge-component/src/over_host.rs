@@ -28,6 +28,11 @@ impl Answer {
         _: &Deadline,
         _: &mut dyn FnMut() -> bool,
     ) -> Result<Self, Trouble> {
+        if request.data.is_some() {
+            let told = "the host takes no data beside a statement".to_owned();
+            let events = VecDeque::from([QueryEvent::Broken(told)]);
+            return Ok(Self { events, answer: None, seconds: 0 });
+        }
         let (answer, refusal) = match native::run(&query(request)) {
             Ok(answer) => (Some(answer), None),
             Err(reason) => (None, Some(QueryEvent::Broken(reason))),

@@ -296,6 +296,7 @@ async fn executed_as(person: &str) -> QueryRequest {
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 'confidential'", &rules).unwrap()),
         parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

@@ -1,5 +1,6 @@
 //! ClickHouse as core speaks to it: one request type, one stream of events, and the codecs between.
 
+mod data;
 mod exception;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -12,6 +13,7 @@ mod rows;
 mod type_name;
 mod value;
 
+pub use data::{Data, Table, Values};
 pub use exception::{Constraint, Exception, RefusedSetting};
 pub use parameter::{Parameter, ParameterError};
 pub use query::{

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::data::Data;
 use super::exception::Exception;
 use super::parameter::Parameter;
 use crate::secret::Secret;
@@ -260,6 +261,8 @@ pub struct QueryRequest {
     pub statement: Statement,
     /// What `{name:Type}` in the statement stands for, each name once.
     pub parameters: Vec<Parameter>,
+    /// What travels beside the statement, over the native protocol alone.
+    pub data: Option<Arc<Data>>,
     /// What `EXECUTE AS` sets inside the statement; without effect for [`RunAs::Login`].
     pub inner: Inner,
     /// Settings, in the order in which they are sent.

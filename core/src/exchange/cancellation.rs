@@ -40,6 +40,7 @@ fn beside(request: &QueryRequest, statement: Statement, settings: Vec<Setting>) 
         run_as: RunAs::Login,
         statement,
         parameters: Vec::new(),
+        data: None,
         settings,
         progress: false,
         refused: Vec::new(),

@@ -233,6 +233,7 @@ impl Access {
             database: self.database.clone(),
             statement,
             parameters: Vec::new(),
+            data: None,
             inner: Inner::default(),
             settings: Vec::new(),
             headers,

@@ -47,7 +47,9 @@ impl WritableSql {
             Some(_) => sql.get(begin..).unwrap_or_default(),
             None => source(sql, &parts),
         };
-        Ok(Self { text: text.to_owned(), kind, destructive, data: data.is_some() })
+        // Where the rows would begin and there are none, they come beside the statement.
+        let data = !rows.trim_ascii().is_empty();
+        Ok(Self { text: text.to_owned(), kind, destructive, data })
     }
 
     /// A statement that nobody has checked.

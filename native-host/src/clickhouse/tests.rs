@@ -44,6 +44,7 @@ fn query(scheme: Scheme, host: &str, port: u16, chosen_by: ChosenBy) -> QueryReq
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &rules).unwrap()),
         parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

@@ -89,6 +89,7 @@ fn bound_server_section(server: &Server) -> Value {
         tool_input_settings,
         tool_timeouts,
         blocked_query_clauses,
+        tool_timeouts,
         jwe,
         token: _,
         component: _,
@@ -101,6 +102,7 @@ fn bound_server_section(server: &Server) -> Value {
         "tool_input_settings": tool_input_settings,
         "tool_timeouts": map(tool_timeouts),
         "blocked_query_clauses": clauses(blocked_query_clauses),
+        "tool_timeouts": seconds(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
         "max_body_bytes": max_body_bytes,
@@ -182,6 +184,7 @@ fn server_section(server: &Server) -> Value {
         tool_input_settings,
         tool_timeouts,
         blocked_query_clauses,
+        tool_timeouts,
         jwe,
         token: _,
         component: _,
@@ -216,6 +219,7 @@ fn server_section(server: &Server) -> Value {
         "tool_input_settings": tool_input_settings,
         "tool_timeouts": map(tool_timeouts),
         "blocked_query_clauses": clauses(blocked_query_clauses),
+        "tool_timeouts": seconds(tool_timeouts),
         "jwe": {
             "enabled": enabled,
             "jwe_secret_key": secrets(jwe_secret_key),
@@ -240,6 +244,14 @@ fn cap(cap: Option<u64>) -> Value {
 fn map<V: ToString>(entries: &[(String, V)]) -> Value {
     let entries = entries.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
     entries.collect::<serde_json::Map<_, _>>().into()
+}
+
+fn seconds(entries: &[(String, u64)]) -> Value {
+    entries
+        .iter()
+        .map(|(name, seconds)| (name.clone(), json!(seconds.to_string())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn clauses(clauses: &[Clause]) -> Vec<&'static str> {

@@ -77,6 +77,7 @@ impl Asker {
             statement: Question::Who.statement()?,
             inner: Inner::default(),
             settings: Vec::new(),
+            data: None,
             trace: None,
             query_id: String::new(),
             deadline_seconds: PATIENCE,

@@ -4,6 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm)]
 
 mod answers;
+mod data;
 mod driven;
 mod faults;
 mod logins;

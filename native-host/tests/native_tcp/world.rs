@@ -15,6 +15,12 @@ use housekey_core::secret::Secret;
 use housekey_core::sql::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules};
 use tokio::sync::OnceCell;
 
+/// Somebody who may write, and for whom the gateway may act.
+const WRITER: &str = "<writer><password>of the writer</password><networks><ip>127.0.0.1</ip></networks>\
+    <profile>default</profile><quota>default</quota><grants>\
+    <query>GRANT SELECT, INSERT ON scratch.*</query><query>GRANT CREATE TEMPORARY TABLE ON *.*</query>\
+    </grants></writer>";
+
 /// It ends with this process, whose end of a pipe it watches.
 pub(crate) async fn clickhouse() -> &'static ClickHouse {
     static CLICKHOUSE: OnceCell<ClickHouse> = OnceCell::const_new();
@@ -22,9 +28,15 @@ pub(crate) async fn clickhouse() -> &'static ClickHouse {
         .get_or_init(|| async {
             install_cryptography();
             let installation = install(&cache_folder().unwrap(), &Silent).await.unwrap();
-            ClickHouse::start(&installation, Options { init: demo_data(), ..Options::default() })
-                .await
-                .unwrap()
+            let mut init = demo_data();
+            init.push("CREATE DATABASE scratch".to_owned());
+            let options = Options {
+                extra_users: WRITER.to_owned(),
+                extra_impersonation: vec!["writer".to_owned()],
+                init,
+                ..Options::default()
+            };
+            ClickHouse::start(&installation, options).await.unwrap()
         })
         .await
 }
@@ -55,6 +67,7 @@ pub(crate) async fn login(user: &str) -> Credential {
         "bob" => clickhouse.bob_password(),
         "gateway" => clickhouse.gateway_password(),
         "admin" => clickhouse.admin_password(),
+        "writer" => "of the writer",
         other => panic!("there is nobody called {other}"),
     };
     Credential::Password { username: user.to_owned(), password: password.into() }
@@ -87,6 +100,7 @@ pub(crate) fn query(port: u16, credential: Credential, sql: &str) -> QueryReques
         database: None,
         statement: statement(sql),
         parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

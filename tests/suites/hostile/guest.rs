@@ -130,8 +130,11 @@ impl Guest {
     pub(crate) async fn is_logged(&self) -> Result<Vec<query_log::Entry>> {
         let ran = self.outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Ran(_))).count();
         // Whoever looks for the marker has it in a statement, too.
-        let condition =
-            format!("position(query, '{}') > 0 AND position(query, 'system.query_log') = 0", self.marker);
+        let condition = format!(
+            "position(query, '{}') > 0 AND position(query, 'system.query_log') = 0 \
+             AND position(query, 'system.processes') = 0",
+            self.marker
+        );
         poll::until(&format!("{ran} rows of {}", self.person), async || {
             let entries = query_log::find(&self.world, &condition).await?;
             // Under EXECUTE AS these are two rows, else the same one.

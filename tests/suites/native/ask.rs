@@ -79,6 +79,7 @@ pub(crate) fn query(scheme: Scheme, port: u16, credential: Credential, statement
         database: None,
         statement,
         parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         settings: Vec::new(),
         headers: Vec::new(),

@@ -63,6 +63,11 @@ pub enum EncodeError {
     /// The endpoint speaks another protocol.
     #[error("the endpoint speaks ClickHouse's native protocol, not HTTP")]
     NativeEndpoint,
+    /// Rows or tables beside the statement.
+    #[error(
+        "data beside a statement travels over ClickHouse's native protocol only: set `clickhouse.protocol: tcp`"
+    )]
+    Data,
     /// The secret of a cluster, or a user for whom it vouches.
     #[error("a cluster's secret vouches for users over the native protocol only, not over HTTP")]
     Interserver,
@@ -127,6 +132,9 @@ const RESERVED_HEADERS: &[&str] = &[
 pub fn encode(query: &QueryRequest) -> Result<Request<Bytes>, EncodeError> {
     if query.endpoint.scheme.protocol() == Protocol::Tcp {
         return Err(EncodeError::NativeEndpoint);
+    }
+    if query.data.is_some() {
+        return Err(EncodeError::Data);
     }
     let body = statement_text(query)?;
     let uri = encode_uri(query)?;
@@ -288,6 +296,8 @@ fn operator_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue),
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::clickhouse::{ChosenBy, Endpoint, ReadLimits, Scheme};
     use crate::secret::Secret;
@@ -302,6 +312,7 @@ mod tests {
             database: None,
             statement: read_only("SELECT 1"),
             parameters: Vec::new(),
+            data: None,
             inner: crate::sql::Inner { readonly: true, limit: None },
             settings: Vec::new(),
             headers: Vec::new(),
@@ -357,6 +368,12 @@ mod tests {
         query.progress = true;
         let request = encode(&query).unwrap();
         assert_eq!(request.headers()["x-clickhouse-format"], "JSONCompactEachRowWithProgress");
+    }
+
+    #[test]
+    fn data_is_not_left_behind() {
+        let query = QueryRequest { data: Some(Arc::default()), ..query() };
+        assert_eq!(encode(&query).unwrap_err(), EncodeError::Data);
     }
 
     #[test]

@@ -389,7 +389,7 @@ mod tests {
 
     #[test]
     fn states_that_only_the_server_can_read_are_told_with_advice() {
-        let type_name = "AggregateFunction(uniqCombined, UInt64)";
+        let type_name = "AggregateFunction(uniqTheta, UInt64)";
         let error = decoded(&column(type_name, 1, &[0]), Limits::default()).expect_err("an error");
         let expected =
             BlockError::UndecodableState { column: "x".to_owned(), type_name: type_name.to_owned() };

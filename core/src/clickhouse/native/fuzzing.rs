@@ -178,6 +178,7 @@ fn query(choice: u8) -> Query {
         agent: String::new(),
         started: 0,
         takes_data: false,
+        data: None,
         has_result: true,
         limits: ReadLimits { row_bytes: 4096 },
     }

@@ -11,6 +11,7 @@ mod client_info;
 mod column;
 mod compress;
 mod connection;
+mod data;
 mod error;
 mod exception;
 #[doc(hidden)]
@@ -27,6 +28,7 @@ mod wire;
 
 pub use compress::Compression;
 pub use connection::{Connection, Ending, StartError, State};
+pub use data::DataError;
 pub use error::{FrameError, Malformed, NativeError};
 pub use hello::ServerHello;
 pub use interserver::Salt;

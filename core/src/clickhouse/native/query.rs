@@ -1,17 +1,20 @@
 //! A query as packets.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::block::Block;
 use super::client_info::ClientInfo;
-use super::compress::{self, Compression};
+use super::compress::Compression;
+use super::data::DataError;
 use super::hello::{SESSION_TIME_ZONE, ServerHello};
 use super::interserver::Signed;
 use super::login::{Login, Options};
 use super::revision::{Feature, Revision};
 use super::settings;
 use super::wire::Writer;
+use crate::clickhouse::data::Data;
 use crate::clickhouse::parameter::Parameter;
 use crate::clickhouse::query::{Credential, QueryRequest, ReadLimits, RunAs, Setting, Statement};
 use crate::sql::{ImpersonatedUser, execute_as, execute_as_writable, quote_literal};
@@ -19,7 +22,6 @@ use crate::trace::TraceContext;
 
 /// Numbers of packets that a client sends.
 const QUERY: u64 = 1;
-const DATA: u64 = 2;
 
 /// The query runs to its end on this server, and the answer has the names that the text asks for.
 const STAGE_COMPLETE: u64 = 2;
@@ -57,6 +59,9 @@ pub enum EncodeError {
         /// The setting's name.
         name: String,
     },
+    /// What travels beside the statement.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The server is from before parameters.
     #[error("a server this old takes no query parameters")]
     Parameters,
@@ -94,6 +99,8 @@ pub struct Query {
     pub(super) has_result: bool,
     /// Whether the server may wait for data that the statement leaves out.
     pub(super) takes_data: bool,
+    /// What travels beside the text.
+    pub(super) data: Option<Arc<Data>>,
     /// What the decoder may hold.
     pub(super) limits: ReadLimits,
 }
@@ -109,6 +116,10 @@ impl Query {
             Statement::ReadOnly(sql) => sql.text(),
             Statement::Writable(sql) => sql.text(),
         };
+        let has_tables = request.data.as_ref().is_some_and(|data| !data.tables.is_empty());
+        if request.run_as.is_wrapped() && has_tables {
+            return Err(DataError::TablesOutside.into());
+        }
         let (text, user) = match (&request.credential, &request.run_as, &request.statement) {
             (Credential::Bearer(_), _, _) => return Err(EncodeError::Bearer),
             (Credential::Password { .. }, RunAs::Login, _) => (sql.to_owned(), None),
@@ -141,6 +152,7 @@ impl Query {
             agent: String::new(),
             started: 0,
             takes_data: is_insert(&request.statement),
+            data: request.data.clone(),
             has_result: matches!(request.statement, Statement::ReadOnly(_)),
             limits: request.limits,
         })
@@ -255,22 +267,6 @@ fn is_insert(statement: &Statement) -> bool {
             sql.text().split_at_checked(6).is_some_and(|(word, _)| word.eq_ignore_ascii_case("INSERT"))
         }
     }
-}
-
-/// The packet of an empty block: there are no external tables, or no rows to insert.
-pub(super) fn end_of_data(compression: Compression, revision: Revision) -> Zeroizing<Vec<u8>> {
-    let mut packet = Writer::new();
-    packet.varuint(DATA).text("");
-    let mut empty = Writer::new();
-    Block::encode_end(&mut empty, revision);
-    match compression {
-        Compression::Off => packet.raw(empty.as_slice()),
-        Compression::Lz4 => {
-            compress::seal_frames(empty.as_slice(), &mut packet);
-            &mut packet
-        }
-    };
-    packet.into_bytes()
 }
 
 /// The packet that asks the server to stop.

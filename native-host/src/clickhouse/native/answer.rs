@@ -197,8 +197,13 @@ impl Answer {
             Some(Ending::HungUp) if self.heard => self.over(true, QueryEvent::Broken(BROKEN_OFF.to_owned())),
             Some(Ending::HungUp) => self.over(true, QueryEvent::Broken(NO_ANSWER.to_owned())),
             Some(Ending::Native(_)) => self.over(true, event),
-            Some(Ending::InterserverRefused | Ending::Refused(_) | Ending::SessionUncertain) | None => {
+            Some(Ending::InterserverRefused | Ending::Refused(_) | Ending::SessionUncertain) => {
                 self.over(false, event)
+            }
+            // The query came to nothing, as with rows that do not fit, and the connection is none the worse for it.
+            None => {
+                self.let_go();
+                event
             }
         }
     }

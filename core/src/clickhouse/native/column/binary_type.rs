@@ -175,13 +175,11 @@ fn decode_function(
     scope: Scope,
 ) -> Result<Type, ColumnError> {
     let is_simple = code == 0x2e;
-    if !is_simple {
-        // The version of the state.
-        reader.varuint()?;
-    }
+    // A state has a version.
+    let is_versioned = !is_simple && reader.varuint()? > 0;
     let function = reader.text("the name of a function", source.context.limits.name_bytes)?.into_owned();
     if count(reader, "parameters of a function")? > 0 {
-        // Parameters are values of their own kind; no function with parameters has a state that is known here.
+        // Parameters are values of their own kind, which are not read here.
         return Err(ColumnError::UndecodableState { function });
     }
     let mut arguments = decode_types(source, reader, scope)?;
@@ -189,7 +187,7 @@ fn decode_function(
         Some(last) if is_simple => Ok(last),
         last => {
             arguments.extend(last);
-            Ok(Type::Aggregate(Aggregate { function, arguments }))
+            Ok(Type::Aggregate(Aggregate { function, parameters: 0, is_versioned, arguments }))
         }
     }
 }

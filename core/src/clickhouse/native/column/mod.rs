@@ -10,6 +10,7 @@ mod buffer;
 mod calendar;
 mod dynamic;
 mod error;
+mod fit;
 mod form;
 pub(super) mod fuzzing;
 mod json_text;
@@ -32,6 +33,7 @@ mod zone;
 
 pub(crate) use buffer::Buffer;
 pub use error::{ColumnError, TypeError};
+pub(crate) use fit::{Given, Misfit, fit};
 pub(crate) use form::Forms;
 pub use outgoing::Outgoing;
 pub(crate) use plan::{Plan, Scope};

@@ -1,10 +1,10 @@
-//! Columns that are sent: what external tables need.
+//! Columns that are sent: those of external tables and of rows to insert.
 
 use crate::clickhouse::native::revision::{Feature, Revision};
 use crate::clickhouse::native::wire::Writer;
 
 /// A column to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outgoing {
     /// `UInt8`.
     UInt8(Vec<u8>),
@@ -22,12 +22,20 @@ pub enum Outgoing {
     Int32(Vec<i32>),
     /// `Int64`.
     Int64(Vec<i64>),
+    /// `Bool`.
+    Bool(Vec<bool>),
+    /// `Float64`.
+    Float64(Vec<f64>),
     /// `String`, which may hold any bytes.
     String(Vec<Vec<u8>>),
     /// Which rows are null, and the values, of which those of null rows do not matter.
     Nullable(Vec<bool>, Box<Outgoing>),
     /// How many elements each row has, and the elements of all.
     Array(Vec<usize>, Box<Outgoing>),
+    /// A column for each element, without names.
+    Tuple(Vec<Outgoing>),
+    /// How many pairs each row has, and the keys and the values of all.
+    Map(Vec<usize>, Box<Outgoing>, Box<Outgoing>),
 }
 
 impl Outgoing {
@@ -43,8 +51,15 @@ impl Outgoing {
             Self::Int32(_) => "Int32".to_owned(),
             Self::Int64(_) => "Int64".to_owned(),
             Self::String(_) => "String".to_owned(),
+            Self::Bool(_) => "Bool".to_owned(),
+            Self::Float64(_) => "Float64".to_owned(),
             Self::Nullable(_, values) => format!("Nullable({})", values.type_name()),
             Self::Array(_, elements) => format!("Array({})", elements.type_name()),
+            Self::Tuple(columns) => {
+                let names: Vec<_> = columns.iter().map(Self::type_name).collect();
+                format!("Tuple({})", names.join(", "))
+            }
+            Self::Map(_, keys, values) => format!("Map({}, {})", keys.type_name(), values.type_name()),
         }
     }
 
@@ -61,6 +76,8 @@ impl Outgoing {
             Self::Int16(values) => raw(writer, values.iter().map(|value| value.to_le_bytes())),
             Self::Int32(values) => raw(writer, values.iter().map(|value| value.to_le_bytes())),
             Self::Int64(values) => raw(writer, values.iter().map(|value| value.to_le_bytes())),
+            Self::Bool(values) => raw(writer, values.iter().map(|value| [u8::from(*value)])),
+            Self::Float64(values) => raw(writer, values.iter().map(|value| value.to_le_bytes())),
             Self::String(values) if revision.has(Feature::StringsWithOffsets) => {
                 ends(writer, values.iter().map(Vec::len));
                 raw(writer, values);
@@ -75,6 +92,12 @@ impl Outgoing {
             Self::Array(lengths, elements) => {
                 ends(writer, lengths.iter().copied());
                 elements.encode(writer, revision);
+            }
+            Self::Tuple(columns) => columns.iter().for_each(|column| column.encode(writer, revision)),
+            Self::Map(lengths, keys, values) => {
+                ends(writer, lengths.iter().copied());
+                keys.encode(writer, revision);
+                values.encode(writer, revision);
             }
         }
     }

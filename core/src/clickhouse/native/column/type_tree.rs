@@ -135,6 +135,10 @@ pub(crate) struct Element {
 pub(crate) struct Aggregate {
     /// The function with its combinators: `sumIf`.
     pub(crate) function: String,
+    /// How many parameters it has: one in `quantile(0.5)`.
+    pub(crate) parameters: usize,
+    /// Whether its state is written in a later form than its first.
+    pub(crate) is_versioned: bool,
     /// The types of its arguments.
     pub(crate) arguments: Vec<Type>,
 }
@@ -340,13 +344,17 @@ fn parse_enum(arguments: &[&str], width: usize) -> Result<Type, TypeError> {
 /// `[version,] function[(parameters)], argument, …`
 fn parse_aggregate(arguments: &[&str], text: &str, depth: usize) -> Result<Aggregate, TypeError> {
     let is_version = |text: &&&str| text.trim().bytes().all(|byte| byte.is_ascii_digit());
-    let arguments = arguments.get(usize::from(arguments.first().filter(is_version).is_some())..);
+    let version = arguments.first().filter(is_version);
+    let is_versioned = version.is_some_and(|version| version.trim() != "0");
+    let arguments = arguments.get(usize::from(version.is_some())..);
     let Some((function, arguments)) = arguments.unwrap_or_default().split_first() else {
         return Err(TypeError::unknown(text));
     };
-    let function = split_call(function.trim())?.0.to_owned();
+    let (function, parameters) = split_call(function.trim())?;
+    let (function, parameters) =
+        (function.to_owned(), parameters.map_or(0, |all| split_arguments(all).len()));
     let arguments = arguments.iter().map(|text| Type::parse(text, depth)).collect::<Result<_, _>>()?;
-    Ok(Aggregate { function, arguments })
+    Ok(Aggregate { function, parameters, is_versioned, arguments })
 }
 
 /// `path Type` declares a path; limits and what is skipped concern only how values are stored.
@@ -414,7 +422,12 @@ mod tests {
             ("Dynamic(max_types=3)", Type::Dynamic),
             (
                 "AggregateFunction(1, quantiles(0.5, 0.9), UInt8)",
-                Type::Aggregate(Aggregate { function: "quantiles".into(), arguments: vec![uint8()] }),
+                Type::Aggregate(Aggregate {
+                    function: "quantiles".into(),
+                    parameters: 2,
+                    is_versioned: true,
+                    arguments: vec![uint8()],
+                }),
             ),
         ];
         for (text, expected) in table {

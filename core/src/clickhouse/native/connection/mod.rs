@@ -4,7 +4,8 @@
 //! [`Connection::poll_event`] for events until there is none before it reads again: bytes pile up otherwise. One query
 //! runs at a time. Time limits are the host's; so is closing the socket of a connection in [`State::Closed`].
 //!
-//! Absent on purpose: data for INSERT and external tables. Statements of Housekey carry their data in their text.
+//! Data beside a statement is encoded when the server has said what it wants, all of it before the first byte is sent:
+//! what does not fit is refused as a whole, and the server is told that there is none.
 
 mod reading;
 mod running;
@@ -19,11 +20,12 @@ use zeroize::Zeroizing;
 
 use super::body::Body;
 use super::chunked::{self, Unframer};
+use super::data::{DataError, Dialect};
 use super::error::NativeError;
 use super::hello::{self, Framing, ServerHello};
 use super::inbox::Inbox;
 use super::login::{Login, LoginError, Options};
-use super::query::{self, Query};
+use super::query::{self, EncodeError, Query};
 use super::revision::Revision;
 use crate::clickhouse::query::QueryEvent;
 use running::Running;
@@ -186,10 +188,20 @@ impl Connection {
             return Err(StartError::NotReady);
         };
         let packet = query.encode(&self.options, hello)?;
-        let end = query::end_of_data(self.options.compression, hello.revision);
+        let dialect = self.dialect();
+        let data = query.data.as_deref();
+        if data.is_some_and(|data| data.rows.is_some()) && !query.takes_data {
+            return Err(EncodeError::Data(DataError::NoInsert).into());
+        }
+        let tables = data.map(|data| data.tables.as_slice()).unwrap_or_default();
+        let tables: Result<Vec<_>, _> = tables.iter().map(|table| dialect.table(table)).collect();
+        let tables = tables.map_err(EncodeError::Data)?;
         self.time_zone = query.time_zone().unwrap_or(&hello.time_zone).to_owned();
         self.transmit(packet);
-        self.transmit(end);
+        for table in tables {
+            self.transmit(table);
+        }
+        self.transmit(dialect.end());
         self.stage = Stage::Running(Box::new(Running::new(query)));
         Ok(())
     }
@@ -200,6 +212,10 @@ impl Connection {
         match &mut self.stage {
             Stage::Running(running) if !running.cancelled => {
                 running.cancel();
+                // Rows that are still to be sent stay here; the packet that is being written was taken already.
+                if running.seen.request_for_data() {
+                    self.outbox.clear();
+                }
                 self.transmit(query::cancel());
             }
             Stage::Ended(..) => while self.poll_event().is_some() {},
@@ -288,6 +304,10 @@ impl Connection {
             Stage::Running(_) | Stage::Greeting | Stage::Ready | Stage::Pinging => Stage::Closed(ending),
             Stage::Ended(..) | Stage::Closed(_) => return,
         };
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect { revision: self.revision(), compression: self.options.compression }
     }
 
     fn revision(&self) -> Revision {

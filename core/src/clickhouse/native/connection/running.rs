@@ -1,18 +1,25 @@
 //! One query on a connection: what has come of its answer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::super::block::Block;
+use super::super::data::DataError;
 use super::super::packet::{BlockOf, Progress};
 use super::super::query::Query;
-use crate::clickhouse::query::{QueryEvent, Row};
+use crate::clickhouse::data::Data;
+use crate::clickhouse::query::{Column, QueryEvent, Row};
 
 /// The answer so far.
 #[derive(Debug)]
 pub(super) struct Running {
     row_bytes: usize,
     has_result: bool,
-    takes_data: bool,
+    pub(super) takes_data: bool,
+    /// What travels beside the statement.
+    pub(super) data: Option<Arc<Data>>,
+    /// Why it was not sent.
+    pub(super) misfit: Option<DataError>,
     events: VecDeque<QueryEvent>,
     /// The block whose rows are being handed out, and the next of them.
     rows: Option<(Block, usize)>,
@@ -37,8 +44,14 @@ pub(super) struct Seen {
 #[must_use]
 pub(super) enum Reply {
     Nothing,
-    /// The end of data that it wants to insert.
-    EndOfData,
+    /// Rows of these columns, which it wants to insert.
+    Rows(Vec<Column>),
+}
+
+impl Seen {
+    pub(super) fn request_for_data(self) -> bool {
+        self.request_for_data
+    }
 }
 
 impl Running {
@@ -47,6 +60,8 @@ impl Running {
             row_bytes: query.limits.row_bytes,
             has_result: query.has_result,
             takes_data: query.takes_data,
+            data: query.data.clone(),
+            misfit: None,
             events: VecDeque::new(),
             rows: None,
             seen: Seen::default(),
@@ -79,9 +94,10 @@ impl Running {
             BlockOf::Data if block.columns().is_empty() => Reply::Nothing,
             // What rows must look like that the server waits for. It has not taken any from the statement.
             BlockOf::Data if self.takes_data => {
+                let again = std::mem::replace(&mut self.seen.request_for_data, true);
                 self.seen.header = true;
-                self.seen.request_for_data = true;
-                Reply::EndOfData
+                // Whoever asked the server to stop has nothing more to say.
+                if again || self.cancelled { Reply::Nothing } else { Reply::Rows(block.columns().to_vec()) }
             }
             BlockOf::Data => {
                 if !self.seen.header {
@@ -107,16 +123,20 @@ impl Running {
     }
 
     /// The answer is over. `Err` when it is not the answer to the statement that was sent.
-    pub(super) fn end(&self) -> Result<QueryEvent, &'static str> {
-        if self.seen.request_for_data {
-            Err(
-                "the server inserted nothing: it waits for rows beside the statement, as older servers do for VALUES; \
-                 INSERT … SELECT works everywhere",
-            )
+    pub(super) fn end(&self) -> Result<QueryEvent, String> {
+        let has_rows = self.data.as_ref().is_some_and(|data| data.rows.is_some());
+        if let Some(misfit) = &self.misfit {
+            Err(format!("nothing was inserted: {misfit}"))
+        } else if self.seen.request_for_data && !has_rows {
+            Err("the server inserted nothing: it waits for rows beside the statement, as older servers do for VALUES; \
+                 INSERT … SELECT works everywhere"
+                .to_owned())
+        } else if has_rows && !self.seen.request_for_data && !self.cancelled {
+            Err("the server did not wait for the rows beside the statement".to_owned())
         } else if self.seen.header || !self.has_result || self.cancelled {
             Ok(QueryEvent::End)
         } else {
-            Err("the server answered without a result to a statement that has one")
+            Err("the server answered without a result to a statement that has one".to_owned())
         }
     }
 

@@ -7,9 +7,8 @@ use crate::clickhouse::native::body::{Body, Content};
 use crate::clickhouse::native::compress::Compression;
 use crate::clickhouse::native::connection::running::Reply;
 use crate::clickhouse::native::packet::{BlockOf, Packet};
-use crate::clickhouse::native::query;
 use crate::clickhouse::native::revision::{Feature, Revision};
-use crate::clickhouse::query::QueryEvent;
+use crate::clickhouse::query::{Column, QueryEvent};
 
 impl Connection {
     pub(super) fn take_packet(&mut self, packet: Packet, revision: Revision) -> Result<(), NativeError> {
@@ -50,9 +49,28 @@ impl Connection {
         };
         match reply {
             Reply::Nothing => {}
-            Reply::EndOfData => self.transmit(query::end_of_data(self.options.compression, self.revision())),
+            Reply::Rows(header) => self.send_rows(&header),
         }
         Ok(())
+    }
+
+    /// Sends the rows that the server waits for, or none of them and the end.
+    fn send_rows(&mut self, header: &[Column]) {
+        let dialect = self.dialect();
+        let Stage::Running(running) = &mut self.stage else { return };
+        let rows = running.data.as_ref().and_then(|data| data.rows.as_ref());
+        let packets = match rows.map(|rows| dialect.rows(rows, header)) {
+            None => Vec::new(),
+            Some(Ok(packets)) => packets,
+            Some(Err(misfit)) => {
+                running.misfit = Some(misfit);
+                Vec::new()
+            }
+        };
+        for packet in packets {
+            self.transmit(packet);
+        }
+        self.transmit(dialect.end());
     }
 
     fn take_between_queries(&mut self, packet: Packet) -> Result<(), NativeError> {
@@ -90,7 +108,8 @@ impl Connection {
     /// asked.
     fn end_by_exception(&mut self, exception: Exception, first: bool) {
         let Stage::Running(running) = &self.stage else { return };
-        let after = if first { After::Ping } else { After::Ready };
+        // Whether it has read the rows to their end does not show either.
+        let after = if first || running.takes_data { After::Ping } else { After::Ready };
         if running.cancelled {
             self.go_on(after);
         } else {
@@ -103,7 +122,7 @@ impl Connection {
         // Without a result the statement may have been one that changes the session: who runs it, their settings,
         // temporary tables. Nobody else shall inherit that.
         let after = if running.seen.header { After::Ready } else { After::Close(Ending::SessionUncertain) };
-        let event = running.end().unwrap_or_else(|text| QueryEvent::Broken(text.to_owned()));
+        let event = running.end().unwrap_or_else(QueryEvent::Broken);
         if running.cancelled {
             self.go_on(after);
         } else {

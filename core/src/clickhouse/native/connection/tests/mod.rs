@@ -1,5 +1,6 @@
 //! Connections against streams that were recorded from a server, and against a script.
 
+mod data;
 mod recorded;
 mod scripted;
 mod sent;
@@ -42,6 +43,7 @@ fn query(user: Option<&str>) -> Query {
         agent: String::new(),
         started: 0,
         takes_data: false,
+        data: None,
         has_result: true,
         limits: ReadLimits { row_bytes: 1 << 20 },
     }

@@ -12,7 +12,7 @@ const DIGEST: &str = "sha256 ";
 pub(super) struct Recorded {
     pub(super) name: String,
     pub(super) options: Options,
-    query: Query,
+    pub(super) query: Query,
     pub(super) hello: Vec<u8>,
     pub(super) answer: Vec<u8>,
     /// The events as `Debug` shows them, a line each; their digest where they are long.
@@ -55,7 +55,7 @@ fn read_recorded(path: &Path) -> Recorded {
 
 impl Recorded {
     /// A connection on which the query has been sent.
-    fn started(&self) -> Connection {
+    pub(super) fn started(&self) -> Connection {
         let mut connection = Connection::new(self.options.clone()).unwrap();
         connection.receive(&self.hello);
         assert_eq!(connection.state(), State::Ready, "{}: {:?}", self.name, connection.ending());
@@ -73,13 +73,13 @@ impl Recorded {
     }
 
     /// Places to cut at: all where the stream is short, all of the beginning and some more where it is long.
-    fn cuts(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn cuts(&self) -> impl Iterator<Item = usize> {
         let step = self.answer.len().div_ceil(1500).pow(2);
         (0..self.answer.len()).filter(move |cut| *cut < 100 || cut % step == 0)
     }
 }
 
-fn drain(connection: &mut Connection, events: &mut Vec<String>) {
+pub(super) fn drain(connection: &mut Connection, events: &mut Vec<String>) {
     while let Some(event) = connection.poll_event() {
         events.push(format!("{event:?}\n"));
     }

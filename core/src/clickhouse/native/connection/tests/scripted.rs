@@ -13,9 +13,9 @@ fn hello(revision: u64) -> Vec<u8> {
 }
 
 /// A revision whose hello is short.
-const SHORT: u64 = 54_371;
+pub(super) const SHORT: u64 = 54_371;
 
-fn greeted(login: Login) -> Connection {
+pub(super) fn greeted(login: Login) -> Connection {
     let mut connection = Connection::new(options(login, Revision::NEWEST.number())).unwrap();
     connection.receive(&hello(SHORT));
     while connection.poll_transmit().is_some() {}
@@ -30,26 +30,26 @@ fn running() -> Connection {
 }
 
 /// The packet of a block of one `UInt8` column.
-fn data(rows: &[u8]) -> Vec<u8> {
+pub(super) fn data(rows: &[u8]) -> Vec<u8> {
     let mut packet = Writer::new();
     packet.varuint(1).text("").varuint(0).varuint(1).length(rows.len()).text("n").text("UInt8").raw(rows);
     packet.as_slice().to_vec()
 }
 
-fn exception(code: i32, message: &str) -> Vec<u8> {
+pub(super) fn exception(code: i32, message: &str) -> Vec<u8> {
     let mut packet = Writer::new();
     packet.varuint(2).i32(code).text("DB::Exception").text(message).text("").bool(false);
     packet.as_slice().to_vec()
 }
 
-const END_OF_STREAM: &[u8] = &[5];
-const PONG: &[u8] = &[4];
+pub(super) const END_OF_STREAM: &[u8] = &[5];
+pub(super) const PONG: &[u8] = &[4];
 
-fn events(connection: &mut Connection) -> Vec<QueryEvent> {
+pub(super) fn events(connection: &mut Connection) -> Vec<QueryEvent> {
     std::iter::from_fn(|| connection.poll_event()).collect()
 }
 
-fn header() -> QueryEvent {
+pub(super) fn header() -> QueryEvent {
     QueryEvent::Header(vec![Column { name: "n".to_owned(), type_name: "UInt8".to_owned() }])
 }
 
@@ -57,7 +57,7 @@ fn row(text: &str) -> QueryEvent {
     QueryEvent::Row(Row(text.to_owned()))
 }
 
-fn transmitted(connection: &mut Connection) -> Vec<Vec<u8>> {
+pub(super) fn transmitted(connection: &mut Connection) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| connection.poll_transmit()).map(|bytes| bytes.to_vec()).collect()
 }
 

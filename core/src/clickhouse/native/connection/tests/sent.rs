@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
 use crate::clickhouse::Parameter;
+use crate::clickhouse::data::{Data, Table};
 use crate::clickhouse::native::compress::Compression;
+use crate::clickhouse::native::data::DataError;
+use crate::clickhouse::native::query::EncodeError;
 use crate::clickhouse::query::{
     ChosenBy, Credential, Endpoint, QueryRequest, RunAs, Scheme, Setting, Statement,
 };
-use crate::sql::{Inner, ReadOnlySql, Rules};
+use crate::sql::{Inner, ReadOnlySql, Rules, WritableSql};
 use crate::trace::TraceContext;
 
 fn request(is_interserver: bool) -> QueryRequest {
@@ -31,6 +35,7 @@ fn request(is_interserver: bool) -> QueryRequest {
         database: None,
         statement: Statement::ReadOnly(ReadOnlySql::parse("SELECT currentUser() AS u", &rules).unwrap()),
         parameters: Vec::new(),
+        data: None,
         inner: Inner { readonly: true, limit: None },
         settings: vec![
             Setting::new("readonly", "1"),
@@ -98,4 +103,27 @@ fn queries_are_written_as_a_server_took_them() {
         checked += 1;
     }
     assert!(checked > 30);
+}
+
+#[test]
+fn what_execute_as_cannot_carry_is_refused() {
+    let user = ImpersonatedUser::parse("alice", &DenyList::new("", &[], &[])).unwrap();
+    let acted = QueryRequest { run_as: RunAs::ExecuteAs(user), ..request(false) };
+    let rules = Rules { impersonated: false, ..Rules::internal() };
+    let writing = |sql: &str| QueryRequest {
+        statement: Statement::Writable(WritableSql::parse(sql, &rules).unwrap()),
+        ..acted.clone()
+    };
+    let insert = Query::new(&writing("INSERT INTO t (a) VALUES")).unwrap();
+    assert_eq!(
+        (insert.text.as_str(), insert.takes_data),
+        ("EXECUTE AS 'alice' INSERT INTO t (a) VALUES", true)
+    );
+    let refused = Query::new(&writing("INSERT INTO t (a) VALUES (1)"));
+    assert_eq!(refused, Err(EncodeError::WritableImpersonation));
+    let table = Table { name: "t".to_owned(), columns: Vec::new(), rows: Vec::new() };
+    let data = Some(Arc::new(Data { tables: vec![table], rows: None }));
+    let lent = QueryRequest { data: data.clone(), ..acted };
+    assert_eq!(Query::new(&lent), Err(EncodeError::Data(DataError::TablesOutside)));
+    assert!(Query::new(&QueryRequest { data, ..request(false) }).is_ok());
 }
