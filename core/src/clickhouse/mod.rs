@@ -13,6 +13,7 @@ mod type_name;
 mod value;
 
 pub use exception::{Constraint, Exception, RefusedSetting};
+pub(crate) use parameter::tab_separated;
 pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
@@ -20,4 +21,5 @@ pub use query::{
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};
+pub(crate) use type_name::{quoted_length, split_arguments, unquote};
 pub use value::FORMAT_SETTINGS;

@@ -10,6 +10,7 @@
 
 mod bracket;
 mod clause;
+mod declared;
 #[doc(hidden)]
 pub mod fuzzing;
 mod impersonate;
@@ -32,6 +33,7 @@ mod writable;
 mod write_kind;
 
 pub use clause::Clause;
+pub use declared::{DeclarationError, DeclaredParameter, TypeText, declared_parameters};
 pub use impersonate::{
     DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as, execute_as_writable,
     writable_begins_at,
