@@ -2,7 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, RuleSource, Server, Tls,
+    ToolRule, Tools, Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
@@ -87,6 +88,7 @@ fn bound_server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        tools,
         blocked_query_clauses,
         jwe,
         token: _,
@@ -98,11 +100,26 @@ fn bound_server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "tools": entries(tools),
+        "tools_ttl": tools.ttl,
         "blocked_query_clauses": clauses(blocked_query_clauses),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
         "max_body_bytes": max_body_bytes,
     })
+}
+
+/// The entries of `server.tools`, in the form without older names.
+fn entries(tools: &Tools) -> Vec<Value> {
+    let own = tools.own.iter().flatten().map(|name| json!({ "name": name }));
+    let rules = tools.rules.iter().map(|ToolRule { source, name, prefix, pattern }| {
+        let (key, mode) = match source {
+            RuleSource::View => ("view_regexp", ""),
+            RuleSource::Table => ("table_regexp", "insert"),
+        };
+        json!({ key: pattern.as_str(), "name": name, "prefix": prefix, "mode": mode })
+    });
+    own.chain(rules).collect()
 }
 
 fn origins(origins: &CorsOrigin) -> Vec<String> {
@@ -178,6 +195,7 @@ fn server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
+        tools,
         blocked_query_clauses,
         jwe,
         token: _,
@@ -211,6 +229,8 @@ fn server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
+        "tools": entries(tools),
+        "tools_ttl": tools.ttl,
         "blocked_query_clauses": clauses(blocked_query_clauses),
         "jwe": {
             "enabled": enabled,
@@ -284,6 +304,8 @@ server:
   allowed_hosts: [mcp.example.com]
   cors_origin: ['https://app.example.com']
   blocked_query_clauses: [SETTINGS, into outfile]
+  tools: [{ name: list_tables }, { view_regexp: '^a[.]', prefix: p_ }, { table_regexp: b, mode: insert, name: n }]
+  tools_ttl: 7
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
 logging: { level: warn }
@@ -304,6 +326,7 @@ logging: { level: warn }
         assert_eq!(edge.server.allowed_hosts, native.server.allowed_hosts);
         assert_eq!(edge.server.cors_origin, native.server.cors_origin);
         assert_eq!(edge.server.blocked_query_clauses, native.server.blocked_query_clauses);
+        assert_eq!(edge.server.tools, native.server.tools);
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
         assert_eq!(edge.logging, native.logging);
     }

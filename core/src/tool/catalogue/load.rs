@@ -287,8 +287,9 @@ impl Progress {
         }
     }
 
+    /// Forgets the tables from the last column on that was seen.
     fn forget_after(&mut self, last: Option<[String; 3]>) {
-        let [database, name, _] = last.unwrap_or_default();
+        let [database, name, _] = last.unwrap_or_else(|| self.after.clone());
         self.tables.retain(|table| (&table.database, &table.name) < (&database, &name));
     }
 

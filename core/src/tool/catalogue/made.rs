@@ -8,6 +8,7 @@ use super::found::FoundObject;
 use crate::clickhouse::{Outcome, Parameter, Statement};
 use crate::config::RuleSource;
 use crate::env::Env;
+use crate::jsonrpc::Params;
 use crate::mcp::{CallResult, Definition, Hints};
 use crate::sql::{ReadOnlySql, Rules, WritableSql, quote_identifier};
 use crate::tool::arguments::Arguments;
@@ -139,12 +140,12 @@ fn inserted_schema() -> Value {
 
 impl MadeTool {
     /// The arguments of a call that are given, with their texts.
-    fn given(&self, call: &Call) -> Result<Vec<(&Argument, String)>, String> {
+    fn given(&self, arguments: &Params) -> Result<Vec<(&Argument, String)>, String> {
         let names: Vec<&str> = self.arguments.iter().map(|argument| argument.name.as_str()).collect();
-        Arguments::read(&call.arguments, &names)?;
+        Arguments::read(arguments, &names)?;
         let mut given = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
-            match argument.read(&call.arguments)? {
+            match argument.read(arguments)? {
                 Some(text) => given.push((argument, text)),
                 None if argument.required => return Err(argument.missing()),
                 // A view wants all of its parameters.
@@ -155,9 +156,20 @@ impl MadeTool {
         Ok(given)
     }
 
+    /// The statement of a call with these arguments, if they fit.
+    pub(super) fn statement(&self, arguments: &Params) -> Option<String> {
+        match &self.does {
+            Does::Read(sql) => Some(sql.text().to_owned()),
+            Does::Insert => {
+                let given = self.given(arguments).ok().filter(|given| !given.is_empty())?;
+                Some(inserting(&self.quoted, &given, &numbered(given.len())))
+            }
+        }
+    }
+
     /// The statement and what is bound in it.
     fn asked(&self, call: &Call) -> Result<Question, CallResult> {
-        let given = self.given(call).map_err(CallResult::BadArguments)?;
+        let given = self.given(&call.arguments).map_err(CallResult::BadArguments)?;
         let (statement, names) = match &self.does {
             Does::Read(sql) => {
                 let names: Vec<String> = given.iter().map(|(argument, _)| argument.name.clone()).collect();
@@ -167,8 +179,7 @@ impl MadeTool {
                 return Err(CallResult::BadArguments("give a value for at least one column".into()));
             }
             Does::Insert => {
-                // Columns may be called what no parameter can be called.
-                let names: Vec<String> = (1..=given.len()).map(|number| format!("v{number}")).collect();
+                let names = numbered(given.len());
                 let sql = WritableSql::parse(&inserting(&self.quoted, &given, &names), &Rules::internal())
                     .map_err(|refusal| CallResult::Failed(refusal.to_string()))?;
                 (Statement::Writable(sql), names)
@@ -181,6 +192,11 @@ impl MadeTool {
         }
         Ok(Question { parameters, ..Question::new(statement) })
     }
+}
+
+/// Names of parameters: columns may be called what none of those can be called.
+fn numbered(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("v{number}")).collect()
 }
 
 /// One row. `VALUES` does not exist under `EXECUTE AS`, and a `SELECT` of constants is the same.
@@ -221,7 +237,7 @@ impl Inquiry for MadeTool {
                 table(&[], &[], None, &[])
             }
             (Does::Insert, _) => {
-                let given = self.given(call).unwrap_or_default();
+                let given = self.given(&call.arguments).unwrap_or_default();
                 let columns: Vec<&str> = given.iter().map(|(argument, _)| argument.name.as_str()).collect();
                 let done = json!({ "status": "OK", "table": self.quoted, "columns": columns });
                 CallResult::Structured(done.to_string())

@@ -14,6 +14,8 @@ mod argument;
 mod build;
 mod comment;
 mod found;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kind;
 mod load;
 mod made;
