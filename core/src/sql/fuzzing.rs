@@ -117,11 +117,13 @@ impl<'a> Reading<'a> {
             && self.takes(&[":"]);
         let mut length = 0;
         while let Some(token) = self.rest.pop().filter(|_| begins) {
-            match token.kind {
-                TokenKind::Close(Bracket::Curly) => return length > 0,
-                TokenKind::Open(Bracket::Curly) | TokenKind::Semicolon | TokenKind::Error(_) => return false,
-                _ => length += 1,
+            let ends = token.kind == TokenKind::Close(Bracket::Curly);
+            let breaks = [TokenKind::Open(Bracket::Curly), TokenKind::Semicolon].contains(&token.kind)
+                || matches!(token.kind, TokenKind::Error(_));
+            if ends || breaks {
+                return ends && length > 0;
             }
+            length += 1;
         }
         false
     }

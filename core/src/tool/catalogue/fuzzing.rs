@@ -24,10 +24,10 @@ pub fn check(input: &str) {
     };
     let row = serde_json::json!([database, name, comment, text, 0]).to_string();
     let Some(found) = view(&Row(row)) else { panic!("five texts are a view") };
-    if let Ok(tool) = MadeTool::of("t".into(), RuleSource::View, &found) {
-        if let Some(sql) = tool.statement(&arguments) {
-            assert!(is_read_of_bound_values(&sql, [&database, &name]), "{sql}");
-        }
+    if let Ok(tool) = MadeTool::of("t".into(), RuleSource::View, &found)
+        && let Some(sql) = tool.statement(&arguments)
+    {
+        assert!(is_read_of_bound_values(&sql, [&database, &name]), "{sql}");
     }
     let column = FoundColumn { name: name.clone(), type_name, has_default: false, comment: comment.clone() };
     let table = FoundObject {
@@ -37,10 +37,10 @@ pub fn check(input: &str) {
         columns: vec![column],
         trouble: None,
     };
-    if let Ok(tool) = MadeTool::of("t".into(), RuleSource::Table, &table) {
-        if let Some(sql) = tool.statement(&arguments) {
-            assert!(is_insert_of_bound_values(&sql, [&database, &name]), "{sql}");
-        }
+    if let Ok(tool) = MadeTool::of("t".into(), RuleSource::Table, &table)
+        && let Some(sql) = tool.statement(&arguments)
+    {
+        assert!(is_insert_of_bound_values(&sql, [&database, &name]), "{sql}");
     }
     let Ok(pattern) = Pattern::parse("") else { panic!("an empty expression") };
     let rule = ToolRule { source: RuleSource::View, name: None, prefix: String::new(), pattern };

@@ -159,11 +159,15 @@ impl Kind {
             Self::Written => match value {
                 Value::String(text) if !text.chars().any(char::is_control) => Ok(text.clone()),
                 Value::String(_) => Err("must not have line breaks or other control characters".to_owned()),
-                _ => Err("must be a string in ClickHouse's notation, such as \"(1,'a')\"".to_owned()),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    Err("must be a string in ClickHouse's notation, such as \"(1,'a')\"".to_owned())
+                }
             },
             Self::Json => Ok(place.quoted(&match value {
                 Value::String(text) => text.clone(),
-                other => other.to_string(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    value.to_string()
+                }
             })),
         }
     }

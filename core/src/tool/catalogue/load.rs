@@ -66,10 +66,13 @@ pub(super) struct Loading {
     pub(super) then: Then,
 }
 
+/// What becomes of the list of all tools.
+type Present = Box<dyn Fn(&[&Definition]) -> CallResult + Send + Sync>;
+
 /// What was asked.
 pub(super) enum Then {
     /// All tools.
-    List { table: Table, present: Box<dyn Fn(&[&Definition]) -> CallResult + Send + Sync> },
+    List { table: Table, present: Present },
     /// One of the tools that rules made.
     Call(String),
 }
