@@ -7,7 +7,7 @@ use system_tests::query_log;
 use system_tests::settings::Settings;
 
 /// Housekey as a member of the demo's cluster. The password is garbage: nothing but the secret may count.
-fn member(cell: &Cell) -> Result<Settings> {
+pub(crate) fn member(cell: &Cell) -> Result<Settings> {
     Ok(Settings::login(&cell.world, "gateway")?
         .with_tokens(&cell.world)
         .without("CLICKHOUSE_USERNAME")
