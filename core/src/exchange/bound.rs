@@ -184,12 +184,19 @@ impl Bound {
         Ok(Bounded { request, limits, call, tool: given.tool, inputs: theirs })
     }
 
-    /// Whether a guest may work for the caller under this name: it goes to the query log. Which tools rules make, only
-    /// the guest has looked up.
-    fn works_as(&self, tool: &str) -> bool {
+    /// Whether what a guest does under this name only reads; `None` when it may not work for the caller under it. The
+    /// name goes to the query log. Which tools rules make, only the guest has looked up: under the name of one, nothing
+    /// is written but what such a tool writes.
+    fn reads_only(&self, tool: &str, sql: &str) -> Option<bool> {
         let config = &self.service.config;
-        let looks = tool == catalogue::WORK && catalogue::has_rules(config);
-        looks || self.service.tools.find(tool, &self.access).is_some() || catalogue::may_be_made(config, tool)
+        if let Some(tool) = self.service.tools.find(tool, &self.access) {
+            return Some(tool.definition().hints.read_only);
+        }
+        if tool == catalogue::WORK && catalogue::has_rules(config) {
+            return Some(true);
+        }
+        let writes = !self.access.read_only && catalogue::inserts(config, sql);
+        catalogue::may_be_made(config, tool).then_some(!writes)
     }
 }
 

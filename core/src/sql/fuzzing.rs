@@ -1,7 +1,7 @@
 //! What must hold for any input: the fuzz target calls [`check`], and a test replays its corpus.
 
 use super::bracket::parts;
-use super::token::{Bracket, Token, TokenKind, tokens};
+use super::token::TokenKind;
 use super::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql, execute_as, quote_literal};
 
 /// Panics when the checker contradicts itself about `input`.
@@ -47,99 +47,6 @@ pub fn check(input: &str) {
                     .get(3)
                     .is_some_and(|part| matches!(part.token.kind, TokenKind::Word | TokenKind::Open(_)))
             );
-        }
-    }
-}
-
-/// Whether a text reads this one table, by its database and name, with nothing beside it but values that are bound.
-pub fn is_read_of_bound_values(sql: &str, path: [&str; 2]) -> bool {
-    let mut reading = Reading::of(sql);
-    let begins = reading.takes(&["SELECT", "*", "FROM"]) && reading.takes_path(path);
-    if !begins || reading.rest.is_empty() {
-        return begins;
-    }
-    reading.takes(&["("])
-        && reading
-            .takes_list(|reading| {
-                reading.takes_name().is_some() && reading.takes(&["="]) && reading.takes_value()
-            })
-            .is_some()
-        && reading.takes(&[")"])
-        && reading.rest.is_empty()
-}
-
-/// Whether a text inserts one row into this one table, with nothing beside it but values that are bound.
-pub fn is_insert_of_bound_values(sql: &str, path: [&str; 2]) -> bool {
-    let mut reading = Reading::of(sql);
-    if !(reading.takes(&["INSERT", "INTO"]) && reading.takes_path(path) && reading.takes(&["("])) {
-        return false;
-    }
-    let columns = reading.takes_list(|reading| reading.takes_name().is_some());
-    let values =
-        (reading.takes(&[")", "SELECT"])).then(|| reading.takes_list(Reading::takes_value)).flatten();
-    columns.is_some() && columns == values && reading.rest.is_empty()
-}
-
-/// Significant tokens that have not been taken yet.
-struct Reading<'a> {
-    rest: Vec<Token<'a>>,
-}
-
-impl<'a> Reading<'a> {
-    fn of(sql: &'a str) -> Self {
-        let is_significant = |token: &Token<'_>| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment);
-        let mut rest: Vec<_> = tokens(sql).filter(is_significant).collect();
-        rest.reverse();
-        Self { rest }
-    }
-
-    fn takes(&mut self, texts: &[&str]) -> bool {
-        texts.iter().all(|text| self.rest.pop().is_some_and(|token| token.text == *text))
-    }
-
-    /// A name in backticks.
-    fn takes_name(&mut self) -> Option<String> {
-        let token = self.rest.pop().filter(|token| token.kind == TokenKind::QuotedIdentifier)?;
-        decode(token.text)
-    }
-
-    fn takes_path(&mut self, path: [&str; 2]) -> bool {
-        let [database, name] = path;
-        self.takes_name().as_deref() == Some(database)
-            && self.takes(&["."])
-            && self.takes_name().as_deref() == Some(name)
-    }
-
-    /// `{name:Type}`, in which no other brace stands.
-    fn takes_value(&mut self) -> bool {
-        let begins = self.takes(&["{"])
-            && self.rest.pop().is_some_and(|token| token.kind == TokenKind::Word)
-            && self.takes(&[":"]);
-        let mut length = 0;
-        while let Some(token) = self.rest.pop().filter(|_| begins) {
-            let ends = token.kind == TokenKind::Close(Bracket::Curly);
-            let breaks = [TokenKind::Open(Bracket::Curly), TokenKind::Semicolon].contains(&token.kind)
-                || matches!(token.kind, TokenKind::Error(_));
-            if ends || breaks {
-                return ends && length > 0;
-            }
-            length += 1;
-        }
-        false
-    }
-
-    /// One or more, with commas between; how many.
-    fn takes_list(&mut self, mut takes: impl FnMut(&mut Self) -> bool) -> Option<usize> {
-        let mut count = 0;
-        loop {
-            if !takes(self) {
-                return None;
-            }
-            count += 1;
-            if self.rest.last().is_none_or(|token| token.kind != TokenKind::Comma) {
-                return Some(count);
-            }
-            self.rest.pop();
         }
     }
 }

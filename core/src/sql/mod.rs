@@ -8,6 +8,7 @@
 //! Deliberately absent: a SQL parser, rewriting of queries, any knowledge of tables or columns. The server decides
 //! what a person may read; these checks keep a statement from changing state, lifting limits or leaving its wrapper.
 
+mod bound_values;
 mod bracket;
 mod clause;
 mod declared;
@@ -32,6 +33,7 @@ mod token;
 mod writable;
 mod write_kind;
 
+pub use bound_values::{insert_of_bound_values, read_of_bound_values};
 pub use clause::Clause;
 pub use declared::{DeclarationError, DeclaredParameter, TypeText, declared_parameters};
 pub use impersonate::{

@@ -28,12 +28,12 @@ use made::MadeTool;
 
 use super::{Call, Table, Task, Tool};
 use crate::clickhouse::{ReadLimits, Statement};
-use crate::config::Config;
+use crate::config::{Config, RuleSource};
 use crate::env::Env;
 use crate::facts::AccessKey;
 use crate::identity::Access;
 use crate::mcp::{CallResult, Definition, Revision, list_result};
-use crate::sql::{ReadOnlySql, Rules};
+use crate::sql::{ReadOnlySql, Rules, insert_of_bound_values, read_of_bound_values};
 use crate::time::UnixTime;
 use load::{Loading, Then};
 
@@ -132,9 +132,20 @@ fn key(config: &Config, access: &Access) -> Option<AccessKey> {
     Some(AccessKey::of(&request, config.generation).with(&more))
 }
 
-/// Whether a statement is one of the questions that make a catalogue, word for word.
-pub(crate) fn is_own(sql: &str) -> bool {
-    load::STATEMENTS.contains(&sql)
+/// Whether a statement is one of Housekey's own, in which nothing is a caller's but what is bound: a question that makes
+/// a catalogue, word for word, or what a tool that a rule may have made sends.
+pub(crate) fn is_own(config: &Config, sql: &str) -> bool {
+    let reads = || read_of_bound_values(sql).is_some_and(|path| matches(config, RuleSource::View, &path));
+    has_rules(config) && (load::STATEMENTS.contains(&sql) || reads() || inserts(config, sql))
+}
+
+/// Whether a statement inserts a row of bound values into a table that a rule matches.
+pub(crate) fn inserts(config: &Config, sql: &str) -> bool {
+    insert_of_bound_values(sql).is_some_and(|path| matches(config, RuleSource::Table, &path))
+}
+
+fn matches(config: &Config, source: RuleSource, [database, name]: &[String; 2]) -> bool {
+    build::matching(&config.server.tools.rules, source, &format!("{database}.{name}")).next().is_some()
 }
 
 impl Call {
