@@ -5,8 +5,8 @@
 //! serves somebody else or outlives a change of the configuration.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,15 +14,47 @@ use sha2::{Digest, Sha256};
 
 use crate::clickhouse::{QueryRequest, RunAs};
 use crate::time::UnixTime;
+use crate::tool::Catalogue;
 
 /// How long a refused setting is remembered: profiles change rarely, and a wrong memory only costs a local cut.
 const REFUSALS_LIVE: Duration = Duration::from_secs(600);
+/// How long a sentence in the log is not repeated.
+const SENTENCES_COUNT: Duration = Duration::from_secs(3600);
 
 /// The facts of one host, shared by its requests.
-#[derive(Default)]
 pub struct Facts {
     refusals: Mutex<Shelf<AccessKey, Refusals>>,
     documents: Mutex<Shelf<String, Document>>,
+    catalogues: Mutex<Shelf<AccessKey, Arc<Catalogue>>>,
+    words: Mutex<Words>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            refusals: Mutex::default(),
+            documents: Mutex::default(),
+            catalogues: Mutex::new(Shelf::of(1024, 32 << 20)),
+            words: Mutex::default(),
+        }
+    }
+}
+
+/// What the operator is to hear, and what they have heard lately.
+struct Words {
+    heard: Shelf<String, ()>,
+    waiting: VecDeque<String>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { heard: Shelf::of(1024, 1 << 20), waiting: VecDeque::new() }
+    }
+}
+
+impl Words {
+    /// Sentences that wait for a host to take them; one that takes none loses them.
+    const MOST_WAITING: usize = 64;
 }
 
 /// Who asks where, without what proves it.
@@ -50,6 +82,17 @@ impl AccessKey {
                 field(b"interserver");
                 field(user.as_str().as_bytes());
             }
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The same for somebody of whom this is known, too.
+    pub fn with(&self, more: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        for bytes in more {
+            hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(bytes);
         }
         Self(hash.finalize().into())
     }
@@ -186,6 +229,32 @@ impl Facts {
         let bytes = url.len() + document.body.len() + 64;
         lock(&self.documents).insert(url.to_owned(), document, bytes, now, expires);
     }
+
+    /// The tools that rules make for this access, while it is fresh.
+    pub fn catalogue(&self, key: &AccessKey, now: UnixTime) -> Option<Arc<Catalogue>> {
+        lock(&self.catalogues).find(key, now)
+    }
+
+    /// Keeps the tools that rules make for an access until they expire.
+    pub fn remember_catalogue(&self, key: AccessKey, catalogue: Arc<Catalogue>, now: UnixTime) {
+        let (bytes, expires) = (catalogue.size(), catalogue.expires());
+        lock(&self.catalogues).insert(key, catalogue, bytes, now, expires);
+    }
+
+    /// Leaves a sentence for the operator's log, unless it was left there lately.
+    pub fn tell_operator(&self, sentence: String, now: UnixTime) {
+        let mut words = lock(&self.words);
+        if words.heard.find(&sentence, now).is_none() && words.waiting.len() < Words::MOST_WAITING {
+            let bytes = sentence.len();
+            words.heard.insert(sentence.clone(), (), bytes, now, now.after(SENTENCES_COUNT));
+            words.waiting.push_back(sentence);
+        }
+    }
+
+    /// What the operator is to hear. A host with a log takes it after each step.
+    pub fn take_words(&self) -> Vec<String> {
+        lock(&self.words).waiting.drain(..).collect()
+    }
 }
 
 /// A poisoned lock only means that another request died between two writes of whole values.
@@ -198,11 +267,19 @@ struct Shelf<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     bytes: usize,
     clock: u64,
+    most_entries: usize,
+    most_bytes: usize,
 }
 
 impl<K, V> Default for Shelf<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), bytes: 0, clock: 0 }
+        Self::of(4096, 8 << 20)
+    }
+}
+
+impl<K, V> Shelf<K, V> {
+    fn of(most_entries: usize, most_bytes: usize) -> Self {
+        Self { entries: BTreeMap::new(), bytes: 0, clock: 0, most_entries, most_bytes }
     }
 }
 
@@ -214,9 +291,6 @@ struct Entry<V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
-    const MOST_ENTRIES: usize = 4096;
-    const MOST_BYTES: usize = 8 << 20;
-
     fn find<Q: Ord + ?Sized>(&mut self, key: &Q, now: UnixTime) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
@@ -231,7 +305,7 @@ impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
     }
 
     fn insert(&mut self, key: K, value: V, bytes: usize, now: UnixTime, expires: UnixTime) {
-        if bytes > Self::MOST_BYTES {
+        if bytes > self.most_bytes {
             return;
         }
         self.clock += 1;
@@ -240,7 +314,7 @@ impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
             self.bytes -= old.bytes;
         }
         self.bytes += bytes;
-        if self.entries.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+        if self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
             self.make_room(now);
         }
     }
@@ -248,7 +322,7 @@ impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
     fn make_room(&mut self, now: UnixTime) {
         self.entries.retain(|_, entry| entry.expires > now);
         self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
-        while self.entries.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+        while self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
             let Some(entry) = oldest.and_then(|key| self.entries.remove(&key)) else { return };
             self.bytes -= entry.bytes;
@@ -300,18 +374,36 @@ mod tests {
 
     #[test]
     fn the_least_used_goes_first_when_entries_or_bytes_run_out() {
-        let mut shelf = Shelf::<usize, ()>::default();
-        for key in 0..Shelf::<usize, ()>::MOST_ENTRIES {
+        let (most_entries, most_bytes) = (4096, 8 << 20);
+        let mut shelf = Shelf::<usize, ()>::of(most_entries, most_bytes);
+        for key in 0..most_entries {
             shelf.insert(key, (), 1, at(0), at(10));
         }
         assert!(shelf.find(&0, at(1)).is_some());
         shelf.insert(usize::MAX, (), 1, at(1), at(10));
-        assert_eq!(shelf.entries.len(), Shelf::<usize, ()>::MOST_ENTRIES);
+        assert_eq!(shelf.entries.len(), most_entries);
         assert!(shelf.find(&0, at(1)).is_some(), "used a moment ago");
         assert!(shelf.find(&1, at(1)).is_none(), "used longest ago");
-        shelf.insert(7, (), Shelf::<usize, ()>::MOST_BYTES, at(1), at(10));
-        assert_eq!((shelf.entries.len(), shelf.bytes), (1, Shelf::<usize, ()>::MOST_BYTES));
-        shelf.insert(8, (), Shelf::<usize, ()>::MOST_BYTES + 1, at(1), at(10));
+        shelf.insert(7, (), most_bytes, at(1), at(10));
+        assert_eq!((shelf.entries.len(), shelf.bytes), (1, most_bytes));
+        shelf.insert(8, (), most_bytes + 1, at(1), at(10));
         assert_eq!(shelf.entries.len(), 1, "larger than the shelf");
+    }
+
+    #[test]
+    fn a_sentence_is_told_once_until_it_is_old_news() {
+        let facts = Facts::default();
+        facts.tell_operator("a".into(), at(0));
+        facts.tell_operator("a".into(), at(1));
+        facts.tell_operator("b".into(), at(1));
+        assert_eq!(facts.take_words(), ["a", "b"]);
+        facts.tell_operator("a".into(), at(3599));
+        assert!(facts.take_words().is_empty());
+        facts.tell_operator("a".into(), at(3600));
+        assert_eq!(facts.take_words(), ["a"]);
+        for number in 0..1000 {
+            facts.tell_operator(number.to_string(), at(0));
+        }
+        assert_eq!(facts.take_words().len(), Words::MOST_WAITING);
     }
 }

@@ -10,6 +10,7 @@ use housekey_core::facts::Facts;
 use housekey_core::time::UnixTime;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::clickhouse::{Client, PoolError};
 use crate::fetch::Fetcher;
@@ -68,7 +69,11 @@ impl Native {
     /// Lends the world for one step of core.
     pub fn step<T>(&self, take: impl FnOnce(&mut Env<'_>) -> T) -> T {
         let mut rng = rand::rng();
-        take(&mut Env { now: now(), rng: &mut rng, facts: &self.0.facts })
+        let taken = take(&mut Env { now: now(), rng: &mut rng, facts: &self.0.facts });
+        for sentence in self.0.facts.take_words() {
+            warn!("{sentence}");
+        }
+        taken
     }
 }
 

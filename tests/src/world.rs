@@ -97,6 +97,14 @@ const PEOPLE: &[Person] = &[
     Person {
         name: "zoë-brien", profile: "person", grants: &["GRANT SELECT ON sales.*"], impersonated: true
     },
+    // Two who see different views of one database.
+    Person {
+        name: "vera",
+        profile: "person",
+        grants: &["GRANT SELECT ON reports.*", "GRANT SELECT, INSERT ON scratch.entries"],
+        impersonated: true,
+    },
+    Person { name: "vic", profile: "person", grants: &["GRANT SELECT ON reports.echo"], impersonated: true },
     // Exists, and nobody may act for them.
     Person { name: "stranger", profile: "person", grants: &["GRANT SELECT ON sales.*"], impersonated: false },
 ];
@@ -142,6 +150,16 @@ impl World {
             [
                 "CREATE DATABASE scratch",
                 "CREATE TABLE scratch.notes (id UInt32) ENGINE = MergeTree ORDER BY id",
+                "CREATE TABLE scratch.entries (id UInt32, text String DEFAULT 'none', at Nullable(DateTime), \
+                 kept UInt32 MATERIALIZED id) ENGINE = MergeTree ORDER BY id",
+                "CREATE DATABASE reports",
+                "CREATE VIEW reports.echo AS SELECT {s:String} AS s, {a:Array(String)} AS a, \
+                 {d:Decimal(20, 5)} AS d, {n:Nullable(Int32)} AS n, {e:Enum8('x' = 1, 'it''s' = 2)} AS e, \
+                 {at:DateTime64(3, 'UTC')} AS at COMMENT '{\"title\": \"Echo\", \"params\": {\"s\": \"Any text\"}, \
+                 \"annotations\": {\"openWorldHint\": true}}'",
+                "CREATE VIEW reports.`quo\\`te\"d {x:String}` AS \
+                 SELECT '{a:String}' AS literal, {p:String} AS p, {n:UInt64} AS n -- {z:String}",
+                "CREATE VIEW reports.`имя отчёта` AS SELECT 1 AS one",
             ]
             .map(str::to_owned),
         );

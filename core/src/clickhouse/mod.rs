@@ -15,6 +15,7 @@ mod value;
 
 pub use data::{Data, Table, Values};
 pub use exception::{Constraint, Exception, RefusedSetting};
+pub(crate) use parameter::tab_separated;
 pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
@@ -22,4 +23,5 @@ pub use query::{
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};
+pub(crate) use type_name::{quoted_length, split_arguments, unquote};
 pub use value::FORMAT_SETTINGS;

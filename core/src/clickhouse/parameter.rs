@@ -138,7 +138,8 @@ fn write_nested(value: &Value, depth: usize, text: &mut String) -> bool {
     true
 }
 
-fn tab_separated(value: &str) -> String {
+/// Text as a line of tab-separated values has it.
+pub(crate) fn tab_separated(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         match character {

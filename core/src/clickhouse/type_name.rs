@@ -148,7 +148,7 @@ pub(super) fn split_element(text: &str) -> (Option<String>, &str) {
 }
 
 /// Splits at the commas that lie in no parentheses, brackets or quotes.
-pub(super) fn split_arguments(text: &str) -> Vec<&str> {
+pub(crate) fn split_arguments(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut open = 0_usize;
     let mut start = 0;
@@ -178,7 +178,7 @@ pub(super) fn split_arguments(text: &str) -> Vec<&str> {
 
 /// The length of the quoted text that `text` begins with, its quotes included. Backslashes escape, and a doubled
 /// quote is a quote.
-fn quoted_length(text: &str) -> usize {
+pub(crate) fn quoted_length(text: &str) -> usize {
     let mut chars = text.char_indices();
     let Some((_, quote)) = chars.next() else { return 0 };
     let mut chars = chars.peekable();
@@ -198,7 +198,7 @@ fn quoted_length(text: &str) -> usize {
 }
 
 /// The text within quotes, its escapes undone.
-pub(super) fn unquote(quoted: &str) -> String {
+pub(crate) fn unquote(quoted: &str) -> String {
     let mut chars = quoted.chars();
     let quote = chars.next();
     let mut out = String::with_capacity(quoted.len());

@@ -262,6 +262,7 @@ impl Reader<'_> {
             tool_input_settings: self.tool_input_settings(),
             blocked_query_clauses: self.blocked_query_clauses(),
             tool_timeouts: self.tool_timeouts(clickhouse.max_execution_time),
+            tools: self.tools(),
             jwe,
             token,
             component: self.optional("server.component"),
@@ -417,7 +418,7 @@ impl Reader<'_> {
             add(key.path.as_bytes());
             match self.gathered.value(key.path) {
                 None => add(b"none"),
-                Some(Value::Bool(value) | Value::Objects(value)) => add(&[u8::from(value)]),
+                Some(Value::Bool(value)) => add(&[u8::from(value)]),
                 Some(Value::Integer(number)) => add(&number.to_be_bytes()),
                 Some(Value::Text(text)) => add(text.as_bytes()),
                 Some(Value::Choice(choice)) => add(choice.name.as_bytes()),
@@ -425,6 +426,15 @@ impl Reader<'_> {
                     secrets.iter().for_each(|secret| add(secret.expose().as_bytes()))
                 }
                 Some(Value::List(items)) => items.iter().for_each(|item| add(item.as_bytes())),
+                Some(Value::Objects(objects)) => {
+                    for object in objects {
+                        add(b"object");
+                        object.iter().for_each(|(name, value)| {
+                            add(name.as_bytes());
+                            add(value.as_bytes());
+                        });
+                    }
+                }
                 Some(Value::Map(entries)) => entries.iter().for_each(|(name, value)| {
                     add(name.as_bytes());
                     add(value.as_bytes());

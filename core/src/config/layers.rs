@@ -348,7 +348,7 @@ pub(super) fn default_value(key: &'static Key) -> Option<Value> {
         Kind::List if empty => Some(Value::List(Vec::new())),
         Kind::Map if empty => Some(Value::Map(Vec::new())),
         Kind::Secret | Kind::Secrets if empty => Some(Value::Secrets(Vec::new())),
-        Kind::Objects => Some(Value::Objects(false)),
+        Kind::Objects => Some(Value::Objects(Vec::new())),
         Kind::Text if empty => Some(Value::Text(String::new())),
         Kind::Bool
         | Kind::Integer { .. }

@@ -19,20 +19,24 @@ mod jwe;
 pub mod key;
 mod layers;
 mod name_rules;
+mod pattern;
 mod reader;
 mod reference;
 mod settings;
+mod tools;
 mod value;
 
 pub use document::{Document, Format};
 pub use error::{ConfigError, ConfigErrors};
 pub use host_pattern::{Covered, HostPattern};
 pub use key::{FlagSpec, flags};
+pub use pattern::Pattern;
 pub use reference::markdown;
 pub use settings::{
     ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls,
     Transport,
 };
+pub use tools::{OWN_TOOLS, RuleSource, ToolRule, Tools};
 
 /// Which program loads the configuration: a sandbox at the edge can honour less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::Host;
 use super::error::ConfigError;
 use super::key::keys;
 use super::layers::Gathered;
-use super::value::{Value, quoted};
+use super::value::{Object, Value, quoted};
 use crate::secret::Secret;
 
 /// Reads settings. The table decides their kinds and a test reads every key, so no reader meets another kind.
@@ -72,6 +72,13 @@ impl Reader<'_> {
     pub(super) fn map(&self, path: &str) -> Vec<(String, String)> {
         match self.gathered.value(path) {
             Some(Value::Map(entries)) => entries,
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn objects(&self, path: &str) -> Vec<Object> {
+        match self.gathered.value(path) {
+            Some(Value::Objects(objects)) => objects,
             _ => Vec::new(),
         }
     }

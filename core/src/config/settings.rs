@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::host_pattern::HostPattern;
+use super::tools::Tools;
 use crate::clickhouse::Protocol;
 use crate::secret::Secret;
 use crate::sql::Clause;
@@ -176,6 +177,8 @@ pub struct Server {
     pub blocked_query_clauses: Vec<Clause>,
     /// Seconds that a query of a tool may take, by the tool's name, in the order of the names.
     pub tool_timeouts: Vec<(String, u64)>,
+    /// Which tools there are.
+    pub tools: Tools,
     /// JWE tokens.
     pub jwe: Jwe,
     /// The token of the one caller of stdio.

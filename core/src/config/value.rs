@@ -24,9 +24,11 @@ pub(super) enum Value {
     List(Vec<String>),
     Map(Vec<(String, String)>),
     Choice(&'static Choice),
-    /// Items that are not looked into; whether there are any.
-    Objects(bool),
+    Objects(Vec<Object>),
 }
+
+/// An object of a list: names with texts, in the order in which they were written.
+pub(super) type Object = Vec<(String, String)>;
 
 impl Value {
     /// Whether this is what Go calls the zero value: nothing was asked for.
@@ -39,7 +41,7 @@ impl Value {
             Self::List(items) => items.is_empty(),
             Self::Map(entries) => entries.is_empty(),
             Self::Choice(_) => false,
-            Self::Objects(any) => !any,
+            Self::Objects(objects) => objects.is_empty(),
         }
     }
 }
@@ -65,14 +67,7 @@ pub(super) fn parse(kind: Kind, input: Input) -> Result<Value, String> {
         }
         Kind::List => Ok(Value::List(split(whole_texts(input)?))),
         Kind::Map => parse_map(input).map(Value::Map),
-        Kind::Objects => Ok(Value::Objects(match input {
-            Input::Variable(text) => !text.is_empty(),
-            Input::Flag(values) => !values.is_empty(),
-            Input::Node(Node::List(items)) => !items.is_empty(),
-            Input::Node(Node::Map(entries)) => !entries.is_empty(),
-            Input::Node(Node::Scalar(_)) => true,
-            Input::Node(Node::Null) => false,
-        })),
+        Kind::Objects => parse_objects(input).map(Value::Objects),
     }
 }
 
@@ -189,6 +184,34 @@ fn parse_map(input: Input) -> Result<Vec<(String, String)>, String> {
         Some(name) => Err(format!("gives {} twice", quoted(&name))),
         None => Ok(entries),
     }
+}
+
+/// A list of objects, which only a document can hold.
+fn parse_objects(input: Input) -> Result<Vec<Object>, String> {
+    let items = match input {
+        Input::Node(Node::List(items)) => items,
+        Input::Node(Node::Null) => Vec::new(),
+        Input::Variable(_) | Input::Flag(_) | Input::Node(Node::Scalar(_) | Node::Map(_)) => {
+            return Err("takes a list of objects".to_owned());
+        }
+    };
+    items.into_iter().enumerate().map(|(at, item)| parse_object(at + 1, item)).collect()
+}
+
+fn parse_object(at: usize, item: Node) -> Result<Object, String> {
+    let Node::Map(members) = item else {
+        return Err(format!("takes a list of objects, and entry {at} is none"));
+    };
+    members
+        .into_iter()
+        .map(|(name, value)| match value {
+            Node::Scalar(text) => Ok((name, text)),
+            Node::Null => Ok((name, String::new())),
+            Node::List(_) | Node::Map(_) => {
+                Err(format!("takes plain values, also for {} of entry {at}", quoted(&name)))
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

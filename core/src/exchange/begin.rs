@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -36,11 +37,29 @@ pub enum Inbound {
 pub struct Session {
     pub(super) caller: Caller,
     pub(super) revision: Option<Revision>,
+    pub(super) told: Told,
+}
+
+/// Which tools made by rules a client was last told of. Requests of one session run beside each other and share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told(Arc<AtomicU64>);
+
+impl Told {
+    /// Notes that the client has been told of these.
+    pub(super) fn note(&self, digest: u64) {
+        self.0.store(digest, Ordering::Relaxed);
+    }
+
+    /// Whether the client was told of others than these. It is said once.
+    pub(super) fn is_news(&self, digest: u64) -> bool {
+        let known = self.0.load(Ordering::Relaxed);
+        known != 0 && known != digest && self.0.swap(digest, Ordering::Relaxed) != digest
+    }
 }
 
 impl Session {
     pub(super) fn new(caller: Caller) -> Self {
-        Self { caller, revision: None }
+        Self { caller, revision: None, told: Told::default() }
     }
 
     /// Whom the session's token names, for logs.
@@ -190,9 +209,10 @@ fn stateless_era(params: &jsonrpc::Params) -> Result<(Meta, Result<Era, Failure>
 }
 
 fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Next {
-    let Session { caller, revision } = session;
+    let Session { caller, revision, told } = session;
     let expired = caller.expires.is_some_and(|expires| env.now > expires);
-    let scene = Scene { service, caller, surface: Surface::Line, trace: None, batch: None };
+    let surface = Surface::Line { told, notices: Vec::new() };
+    let scene = Scene { service, caller, surface, trace: None, batch: None };
     if line.iter().all(u8::is_ascii_whitespace) {
         return Next::Step(Step::Done(scene.reply(200, None, None)));
     }

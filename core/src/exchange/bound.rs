@@ -26,7 +26,7 @@ use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
 use crate::sql::{self, ReadOnlySql, Rules, WritableSql};
 use crate::tool::{
-    Call, Learned, Plan, Question, check_writing, inspected, inspection, is_time_zone, learn, told,
+    Call, Learned, Plan, Question, catalogue, check_writing, inspected, inspection, is_time_zone, learn, told,
 };
 use crate::trace::TraceContext;
 
@@ -152,9 +152,13 @@ impl Bound {
         let config = &self.service.config;
         let given = Given::read(&asked.settings, &config.server.tool_input_settings)?;
         let rules = Rules::of(config);
-        let rules = Rules { max_length: rules.max_length.saturating_add(REWRITTEN), ..rules };
-        let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
-        let statement = self.statement(&asked.sql, &rules, tool.definition().hints.read_only)?;
+        let rules = match catalogue::is_own(config, &asked.sql) {
+            // What the operator blocks is blocked for callers.
+            true => Rules::internal(),
+            false => Rules { max_length: rules.max_length.saturating_add(REWRITTEN), ..rules },
+        };
+        let reads_only = self.reads_only(&given.tool, &asked.sql).ok_or(AskedError::Tool)?;
+        let statement = self.statement(&asked.sql, &rules, reads_only)?;
         if asked.rows == Some(0) {
             return Err(AskedError::NoRows);
         }
@@ -171,13 +175,27 @@ impl Bound {
             trace: asked.trace.clone(),
             progress: asked.progress,
         };
-        let tool = &tool.definition().name;
         let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
-        let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, tool, question);
+        let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, &given.tool, question);
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
         Ok(Bounded { request, limits, call, inputs: theirs })
+    }
+
+    /// Whether what a guest does under this name only reads; `None` when it may not work for the caller under it. The
+    /// name goes to the query log. Which tools rules make, only the guest has looked up: under the name of one, nothing
+    /// is written but what such a tool writes.
+    fn reads_only(&self, tool: &str, sql: &str) -> Option<bool> {
+        let config = &self.service.config;
+        if let Some(tool) = self.service.tools.find(tool, &self.access) {
+            return Some(tool.definition().hints.read_only);
+        }
+        if tool == catalogue::WORK && catalogue::has_rules(config) {
+            return Some(true);
+        }
+        let writes = !self.access.read_only && catalogue::inserts(config, sql);
+        catalogue::may_be_made(config, tool).then_some(!writes)
     }
 }
 

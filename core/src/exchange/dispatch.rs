@@ -10,8 +10,10 @@ use super::failure::Failure;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
-use crate::mcp::{Revision, discover_result, initialize_result, list_result, progress_token, trace_context};
-use crate::tool::{Call, Task};
+use crate::mcp::{
+    CallResult, Revision, discover_result, initialize_result, list_result, progress_token, trace_context,
+};
+use crate::tool::{Call, Task, catalogue};
 
 /// Which rules a message is under.
 pub(super) enum Era {
@@ -43,10 +45,11 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
         (Era::Handshake(_), "initialize") => initialize(scene, &id, &params),
         (Era::Handshake(revision), "ping") => scene.answer(&id, *revision, Ok("{}".into())),
         (Era::Stateless(revision), "server/discover") => {
-            let result = scene.completed(&discover_result().to_string(), true, *revision);
+            let result = discover_result(scene.tells_of_changes());
+            let result = scene.completed(&result.to_string(), true, *revision);
             scene.answer(&id, *revision, Ok(result))
         }
-        (_, "tools/list") => list_tools(scene, &id, &params, era.revision()),
+        (_, "tools/list") => list_tools(env, scene, id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
         (_, _) => refuse(scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
     }
@@ -57,20 +60,28 @@ fn initialize(scene: Scene, id: &RequestId, params: &Params) -> Next {
         let failure = Failure::Params("`protocolVersion` must be a string".into());
         return refuse(scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
     };
-    let (revision, result) = initialize_result(requested);
-    let session = Session { caller: scene.caller.clone(), revision: Some(revision) };
+    let (revision, result) = initialize_result(requested, scene.tells_of_changes());
+    // A client that introduces itself knows nothing yet.
+    let session = Session { revision: Some(revision), ..Session::new(scene.caller.clone()) };
     let text = jsonrpc::result_text(id, &result.to_string());
     scene.deliver(200, Some(text), Some(session))
 }
 
-fn list_tools(scene: Scene, id: &RequestId, params: &Params, revision: Revision) -> Next {
+fn list_tools(env: &mut Env<'_>, scene: Scene, id: RequestId, params: &Params, revision: Revision) -> Next {
     if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
         let failure = Failure::Params("the cursor is not one of this server's".into());
-        return refuse(scene, &failure, Some(id), Some(revision));
+        return refuse(scene, &failure, Some(&id), Some(revision));
+    }
+    if catalogue::has_rules(&scene.service.config) {
+        let task = catalogue::listing(&scene.service.tools, move |tools| {
+            CallResult::Structured(list_result(tools.iter().copied(), revision).to_string())
+        });
+        let call = call(&scene, &id, params, Params::new());
+        return Running::new(id, task, call, Shape::Tools { revision }, scene).start(env);
     }
     let result = list_result(scene.service.tools.definitions(&scene.caller.access), revision);
     let result = scene.completed(&result.to_string(), true, revision);
-    scene.answer(id, revision, Ok(result))
+    scene.answer(&id, revision, Ok(result))
 }
 
 fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params, revision: Revision) -> Next {
@@ -78,13 +89,15 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
         let failure = Failure::Params("`name` must be a string".into());
         return refuse(scene, &failure, Some(&id), Some(revision));
     };
-    let Some(tool) = scene.service.tools.find(name, &scene.caller.access).map(Arc::clone) else {
-        let failure = Failure::NoSuchTool(name.to_owned());
-        return refuse(scene, &failure, Some(&id), Some(revision));
+    let task: Arc<dyn Task> = match scene.service.tools.find(name, &scene.caller.access) {
+        Some(tool) => Arc::clone(tool) as Arc<dyn Task>,
+        None if catalogue::may_be_made(&scene.service.config, name) => catalogue::calling(name),
+        None => {
+            let failure = Failure::NoSuchTool(name.to_owned());
+            return refuse(scene, &failure, Some(&id), Some(revision));
+        }
     };
     let progress_token = progress_token(&params);
-    // What the message says of itself is nearer than what its envelope says.
-    let trace = trace_context(&params).or_else(|| scene.trace.clone());
     let arguments = match params.remove("arguments") {
         None => Params::new(),
         Some(Value::Object(arguments)) => arguments,
@@ -93,14 +106,19 @@ fn call_tool(env: &mut Env<'_>, scene: Scene, id: RequestId, mut params: Params,
             return refuse(scene, &failure, Some(&id), Some(revision));
         }
     };
-    let call = Call {
+    let call = call(&scene, &id, &params, arguments);
+    Running::new(id, task, call, Shape::Tool { revision, progress_token }, scene).start(env)
+}
+
+/// A call of the scene's caller that says what its message says of itself.
+fn call(scene: &Scene, id: &RequestId, params: &Params, arguments: Params) -> Call {
+    Call {
         id: id.clone(),
         arguments,
         access: Arc::clone(&scene.caller.access),
         config: Arc::clone(&scene.service.config),
-        trace,
-        progress: progress_token.is_some() && scene.takes_messages(),
-    };
-    let task: Arc<dyn Task> = tool;
-    Running::new(id, task, call, Shape::Tool { revision, progress_token }, scene).start(env)
+        // What the message says of itself is nearer than what its envelope says.
+        trace: trace_context(params).or_else(|| scene.trace.clone()),
+        progress: progress_token(params).is_some() && scene.takes_messages(),
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
 pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Response<Bytes> {
     let origin = match &scene.surface {
         Surface::Http { origin, .. } => origin.as_deref(),
-        Surface::Line => None,
+        Surface::Line { .. } => None,
     };
     match result {
         CallResult::Structured(_) => report(200, now, "healthy", &[("clickhouse", "connected")], origin),

@@ -1,11 +1,12 @@
 //! A request in progress: what it is about, and where its answer goes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Session;
-use super::begin::{Batch, next_of_batch, refuse};
+use super::begin::{Batch, Told, next_of_batch, refuse};
 use super::failure::Failure;
 use super::health;
 use super::progress::Progress;
@@ -17,11 +18,11 @@ use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
 use crate::mcp::{CallResult, Revision, result_meta};
 use crate::time::UnixTime;
-use crate::tool::{Call, Moment, Task, ToolState, ToolStep};
+use crate::tool::{Call, Moment, Task, ToolState, ToolStep, catalogue};
 use crate::trace::TraceContext;
 
-/// How long clients may keep what they were told of lists and resources, in milliseconds.
-const LIST_LIVES_MS: u64 = 300_000;
+/// How long clients may keep what they were told of lists and resources.
+const LISTS_LIVE: Duration = Duration::from_secs(300);
 
 /// A request that has been understood and may pause.
 pub(super) struct Running {
@@ -63,6 +64,8 @@ pub(super) enum Shape {
     /// The result of another method in the shape of a revision, which is the text that the task ends with; whether
     /// clients may keep it.
     Method { revision: Revision, cached: bool },
+    /// The list of tools in the shape of a revision, where rules make some of them.
+    Tools { revision: Revision },
     /// The answer of `/health`.
     Health,
 }
@@ -82,8 +85,8 @@ pub(super) struct Scene {
 pub(super) enum Surface {
     /// An HTTP exchange; the origin may read the answer, and messages may precede it if the client takes events.
     Http { origin: Option<String>, takes_events: bool },
-    /// A line of a stream.
-    Line,
+    /// A line of a stream: what its client was told of, and messages that go with the reply.
+    Line { told: Told, notices: Vec<String> },
 }
 
 impl Running {
@@ -140,10 +143,25 @@ impl Running {
     }
 
     fn complete(self, env: &mut Env<'_>, result: &CallResult) -> Next {
-        let Self { id, shape, scene, .. } = self;
+        let Self { id, shape, mut scene, call, .. } = self;
         match shape {
             Shape::Health => Next::Step(Step::Done(Reply::Http(health::answer(&scene, env.now, result)))),
+            Shape::Tools { revision } => {
+                let known = catalogue::known(env, &call.config, &call.access);
+                let lives = known.as_ref().map_or(Duration::ZERO, |known| known.expires().since(env.now));
+                if let (Surface::Line { told, .. }, Some(known)) = (&scene.surface, &known) {
+                    told.note(known.digest());
+                }
+                let answer = match result {
+                    CallResult::Structured(text) => Ok(scene.completed_for(text, Some(lives), revision)),
+                    CallResult::Failed(reason)
+                    | CallResult::BadArguments(reason)
+                    | CallResult::Absent(reason) => Err(Failure::NotDone(reason.clone())),
+                };
+                scene.answer(&id, revision, answer)
+            }
             Shape::Tool { revision, .. } => {
+                scene.tell_of_changes(env, &call);
                 let answer = match result {
                     CallResult::BadArguments(reason) if !revision.reports_bad_arguments_as_results() => {
                         Err(Failure::Params(reason.clone()))
@@ -197,7 +215,7 @@ impl Scene {
     pub(super) fn takes_messages(&self) -> bool {
         match self.surface {
             Surface::Http { takes_events, .. } => takes_events,
-            Surface::Line => true,
+            Surface::Line { .. } => true,
         }
     }
 
@@ -226,6 +244,11 @@ impl Scene {
     /// The text of a result object with what every stateless result carries and, for what may be cached, how long and
     /// by whom.
     pub(super) fn completed(&self, result: &str, cached: bool, revision: Revision) -> String {
+        self.completed_for(result, cached.then_some(LISTS_LIVE), revision)
+    }
+
+    /// The same for what may be cached no longer than this.
+    pub(super) fn completed_for(&self, result: &str, cached: Option<Duration>, revision: Revision) -> String {
         let object = result.strip_suffix('}').filter(|_| revision.has_result_type());
         let Some(object) = object else { return result.to_owned() };
         let mut text = object.to_owned();
@@ -233,19 +256,41 @@ impl Scene {
             text.push(',');
         }
         text.push_str(&format!("\"resultType\":\"complete\",\"_meta\":{}", result_meta()));
-        if cached {
+        if let Some(span) = cached {
+            let ms = span.min(LISTS_LIVE).as_millis();
             // Behind authentication a shared cache must not serve one caller what another was told.
             let scope = if self.service.config.has_authentication() { "private" } else { "public" };
-            text.push_str(&format!(",\"ttlMs\":{LIST_LIVES_MS},\"cacheScope\":\"{scope}\""));
+            text.push_str(&format!(",\"ttlMs\":{ms},\"cacheScope\":\"{scope}\""));
         }
         text.push('}');
         text
     }
 
+    /// Whether a client can hear that the tools have changed: on a stream, where rules make tools.
+    pub(super) fn tells_of_changes(&self) -> bool {
+        matches!(self.surface, Surface::Line { .. }) && catalogue::has_rules(&self.service.config)
+    }
+
+    /// Lets the client know when it was told of other tools than there are now. Nothing is asked for it: the tools
+    /// have been looked at for the call itself, or not.
+    fn tell_of_changes(&mut self, env: &Env<'_>, call: &Call) {
+        if !self.tells_of_changes() {
+            return;
+        }
+        if let (Surface::Line { told, notices }, Some(known)) =
+            (&mut self.surface, catalogue::known(env, &call.config, &call.access))
+            && told.is_news(known.digest())
+        {
+            notices.push(jsonrpc::notification_text("notifications/tools/list_changed", &json!({})));
+        }
+    }
+
     /// The reply that carries a text, or that there is none to carry.
     pub(super) fn reply(&self, status: u16, text: Option<String>, session: Option<Session>) -> Reply {
         match &self.surface {
-            Surface::Line => Reply::Lines { messages: text.into_iter().collect(), session },
+            Surface::Line { notices, .. } => {
+                Reply::Lines { messages: text.into_iter().chain(notices.iter().cloned()).collect(), session }
+            }
             Surface::Http { origin, .. } => {
                 Reply::Http(super::admit::json_answer(status, text, origin.as_deref()))
             }

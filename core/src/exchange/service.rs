@@ -8,7 +8,7 @@ use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
 use crate::identity::{Caller, Policy, PolicyError};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
-use crate::tool::Table;
+use crate::tool::{Table, catalogue};
 use crate::transport::guard::{Guard, is_loopback};
 
 /// A checked configuration with what derives from it, shared by all exchanges.
@@ -83,7 +83,9 @@ impl Service {
     /// What the operator should hear about the tools, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let named = self.config.server.tool_timeouts.iter().map(|(name, _)| name);
-        let unknown = named.filter(|name| !self.tools.has(name));
+        // A rule may make it, for some people.
+        let may_be = |name: &str| self.tools.has(name) || catalogue::may_be_made(&self.config, name);
+        let unknown = named.filter(|name| !may_be(name));
         unknown
             .map(|name| format!("`server.tool_timeouts` names {name:?}, and there is no such tool."))
             .collect()

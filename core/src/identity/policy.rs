@@ -42,6 +42,8 @@ pub struct Access {
     pub max_execution_time: Option<u64>,
     /// Whom the token names, for `log_comment`: an e-mail address or a subject.
     pub subject: Option<String>,
+    /// When the token runs out, and with it what was learned for it.
+    pub expires: Option<UnixTime>,
 }
 
 /// Who asks, once authentication has passed.
@@ -155,6 +157,7 @@ impl Policy {
             access.roles = roles(config, &access, claims)?;
         }
         let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
+        access.expires = expires;
         Ok(Caller { access: Arc::new(access), expires })
     }
 }
@@ -283,5 +286,6 @@ fn configured(config: &Config) -> Access {
         limit: None,
         max_execution_time: None,
         subject: None,
+        expires: None,
     }
 }

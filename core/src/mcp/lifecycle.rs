@@ -14,14 +14,15 @@ const INSTRUCTIONS: &str = "Housekey answers questions from a ClickHouse databas
     strings, so that no digit is lost. When `truncated` is present the answer was cut: aggregate, filter or use LIMIT \
     with OFFSET instead of asking for more.";
 
-/// The result of `initialize`: the client's revision when it is one with a handshake, else the newest such.
-pub fn initialize_result(requested: &str) -> (Revision, Value) {
+/// The result of `initialize`: the client's revision when it is one with a handshake, else the newest such, and whether
+/// the client hears of it when the tools change.
+pub fn initialize_result(requested: &str, tools_change: bool) -> (Revision, Value) {
     let revision = Revision::parse(requested)
         .filter(|revision| !revision.is_stateless())
         .unwrap_or(Revision::LATEST_HANDSHAKE);
     let result = json!({
         "protocolVersion": revision.as_str(),
-        "capabilities": capabilities(),
+        "capabilities": capabilities(tools_change),
         "serverInfo": implementation(revision),
         "instructions": INSTRUCTIONS,
     });
@@ -31,10 +32,10 @@ pub fn initialize_result(requested: &str) -> (Revision, Value) {
 /// The result of `server/discover`, without what every stateless result carries.
 ///
 /// Only stateless revisions are listed: an entry promises that a request may name it in `_meta`.
-pub fn discover_result() -> Value {
+pub fn discover_result(tools_change: bool) -> Value {
     json!({
         "supportedVersions": supported_versions(),
-        "capabilities": capabilities(),
+        "capabilities": capabilities(tools_change),
         "instructions": INSTRUCTIONS,
     })
 }
@@ -49,8 +50,9 @@ pub fn result_meta() -> Value {
     json!({ SERVER_INFO_KEY: implementation(Revision::LATEST) })
 }
 
-fn capabilities() -> Value {
-    json!({ "tools": {} })
+fn capabilities(tools_change: bool) -> Value {
+    let tools = if tools_change { json!({ "listChanged": true }) } else { json!({}) };
+    json!({ "tools": tools })
 }
 
 fn implementation(revision: Revision) -> Value {
@@ -81,7 +83,7 @@ mod tests {
             ("2024-10-07", Revision::V2025_11_25),
             ("", Revision::V2025_11_25),
         ] {
-            let (revision, result) = initialize_result(requested);
+            let (revision, result) = initialize_result(requested, false);
             assert_eq!(revision, agreed, "{requested}");
             assert_eq!(result["protocolVersion"], agreed.as_str());
             assert_eq!(result["serverInfo"].get("title").is_some(), agreed >= Revision::V2025_06_18);

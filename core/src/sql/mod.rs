@@ -8,8 +8,10 @@
 //! Deliberately absent: a SQL parser, rewriting of queries, any knowledge of tables or columns. The server decides
 //! what a person may read; these checks keep a statement from changing state, lifting limits or leaving its wrapper.
 
+mod bound_values;
 mod bracket;
 mod clause;
+mod declared;
 #[doc(hidden)]
 pub mod fuzzing;
 mod impersonate;
@@ -32,7 +34,9 @@ mod token;
 mod writable;
 mod write_kind;
 
+pub use bound_values::{insert_of_bound_values, read_of_bound_values};
 pub use clause::Clause;
+pub use declared::{DeclarationError, DeclaredParameter, TypeText, declared_parameters};
 pub use impersonate::{
     DenyList, IdentityRefusal, ImpersonatedUser, Inner, begins_at, execute_as, execute_as_writable,
     writable_begins_at,

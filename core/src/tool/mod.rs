@@ -3,6 +3,8 @@
 mod arguments;
 mod asked;
 mod browse;
+#[doc(hidden)]
+pub mod catalogue;
 mod constraints;
 mod execute_query;
 mod explain;
@@ -28,6 +30,7 @@ use crate::trace::TraceContext;
 
 pub(crate) use asked::{check_writing, is_time_zone};
 pub use browse::{DescribeTable, ListDatabases, ListTables, SearchSchema};
+pub use catalogue::Catalogue;
 pub(crate) use constraints::{inspected, inspection};
 pub use execute_query::ExecuteQuery;
 pub(crate) use explain::told;
@@ -120,7 +123,7 @@ impl Table {
 
     /// Housekey's own tools, as the configuration wants them.
     pub fn product(config: &Config) -> Self {
-        Self::new(vec![
+        let mut table = Self::new(vec![
             Arc::new(ExecuteQuery::new(config)),
             Arc::new(WriteQuery::new(config)),
             Arc::new(ListDatabases::default()),
@@ -128,7 +131,11 @@ impl Table {
             Arc::new(DescribeTable::default()),
             Arc::new(SearchSchema::default()),
             Arc::new(ExplainQuery::new(config)),
-        ])
+        ]);
+        if let Some(wanted) = &config.server.tools.own {
+            table.tools.retain(|tool| wanted.contains(&tool.definition().name));
+        }
+        table
     }
 
     /// The tool of that name, if it is there for this caller.

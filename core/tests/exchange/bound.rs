@@ -373,3 +373,50 @@ fn only_messages_are_a_guests_to_answer() {
         Admission::Answer(answer) => panic!("{answer:?}"),
     }
 }
+
+/// Which tools the rules make of what the caller sees, only the guest has looked up: what it sends under their names is
+/// held to the form in which such tools speak, and to the rules.
+#[test]
+fn under_the_name_of_a_made_tool_nothing_is_written_but_bound_values_into_what_a_rule_matches() {
+    const RULES: &str = r#"{"server": {"blocked_query_clauses": ["WHERE", "SELECT"], "tools": [
+        {"view_regexp": "^sales[.]"}, {"table_regexp": "^scratch[.]notes$", "mode": "insert"}
+    ]}}"#;
+    let mut server = Scripted::new(&[SECURE, &[("HOUSEKEY_CONFIG", RULES)]].concat());
+    let alice = bound(&mut server, &person("alice"));
+    let comment = |tool: &str| format!(r#"{{"tool":"{tool}","request":"r1"}}"#);
+    let made = comment("scratch_notes");
+    let insert = "INSERT INTO `scratch`.`notes` (`id`) SELECT {v1:UInt32}";
+    let planned = plan(&mut server, &alice, &asked(insert, &[("log_comment", &made)])).unwrap();
+    assert!(matches!(planned.request.statement, Statement::Writable(_)));
+    let read = "SELECT * FROM `sales`.`v`(`a` = {a:String})";
+    assert!(
+        plan(&mut server, &alice, &asked(read, &[("log_comment", &made)])).is_ok(),
+        "callers' clauses are blocked"
+    );
+    for sql in [
+        "INSERT INTO `scratch`.`other` (`id`) SELECT {v1:UInt32}",
+        "INSERT INTO `scratch`.`notes` (`id`) SELECT id FROM `hr`.`salaries`",
+        "INSERT INTO `scratch`.`notes` (`id`) VALUES (1)",
+        "DROP TABLE `scratch`.`notes`",
+        "SELECT * FROM `hr`.`v`",
+        "SELECT * FROM `sales`.`v` WHERE 1",
+    ] {
+        let refusal = plan(&mut server, &alice, &asked(sql, &[("log_comment", &made)])).err();
+        assert!(matches!(refusal, Some(AskedError::Statement(_))), "{sql}: {refusal:?}");
+    }
+    for (tool, known) in [("tools/list", true), ("Scratch_Notes", false), ("execute_query", true)] {
+        let refusal = plan(&mut server, &alice, &asked(read, &[("log_comment", &comment(tool))])).err();
+        assert_eq!(refusal.is_none(), known, "{tool}: {refusal:?}");
+    }
+    let refusal = plan(&mut server, &alice, &asked(insert, &[("log_comment", &comment("tools/list"))])).err();
+    assert!(matches!(refusal, Some(AskedError::Statement(_))), "{refusal:?}");
+
+    let reader = Claims { read_only: Some(true), ..person("alice") };
+    let reader = bound(&mut server, &reader);
+    let refusal = plan(&mut server, &reader, &asked(insert, &[("log_comment", &made)])).err();
+    assert!(matches!(refusal, Some(AskedError::Statement(_))), "{refusal:?}");
+    let mut plain = operator();
+    let alice = bound(&mut plain, &person("alice"));
+    let refusal = plan(&mut plain, &alice, &asked("SELECT 1", &[("log_comment", &made)])).err();
+    assert_eq!(refusal, Some(AskedError::Tool), "without rules no tool is made");
+}

@@ -13,6 +13,7 @@ mod bound;
 mod driver;
 mod generator;
 mod identity;
+mod made_tools;
 mod narrowing;
 mod pauses;
 mod places;

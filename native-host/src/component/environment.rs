@@ -2,7 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, RuleSource, Server, Tls,
+    ToolRule, Tools, Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
@@ -87,7 +88,7 @@ fn bound_server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
-        tool_timeouts,
+        tools,
         blocked_query_clauses,
         tool_timeouts,
         jwe,
@@ -100,13 +101,27 @@ fn bound_server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
-        "tool_timeouts": map(tool_timeouts),
+        "tools": entries(tools),
+        "tools_ttl": tools.ttl,
         "blocked_query_clauses": clauses(blocked_query_clauses),
-        "tool_timeouts": seconds(tool_timeouts),
+        "tool_timeouts": map(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
         "max_body_bytes": max_body_bytes,
     })
+}
+
+/// The entries of `server.tools`, in the form without older names.
+fn entries(tools: &Tools) -> Vec<Value> {
+    let own = tools.own.iter().flatten().map(|name| json!({ "name": name }));
+    let rules = tools.rules.iter().map(|ToolRule { source, name, prefix, pattern }| {
+        let (key, mode) = match source {
+            RuleSource::View => ("view_regexp", ""),
+            RuleSource::Table => ("table_regexp", "insert"),
+        };
+        json!({ key: pattern.as_str(), "name": name, "prefix": prefix, "mode": mode })
+    });
+    own.chain(rules).collect()
 }
 
 fn origins(origins: &CorsOrigin) -> Vec<String> {
@@ -182,7 +197,7 @@ fn server_section(server: &Server) -> Value {
         cors_origin,
         public_resource_url,
         tool_input_settings,
-        tool_timeouts,
+        tools,
         blocked_query_clauses,
         tool_timeouts,
         jwe,
@@ -217,9 +232,10 @@ fn server_section(server: &Server) -> Value {
         "cors_origin": origins(cors_origin),
         "oauth": { "public_resource_url": public_resource_url },
         "tool_input_settings": tool_input_settings,
-        "tool_timeouts": map(tool_timeouts),
+        "tools": entries(tools),
+        "tools_ttl": tools.ttl,
         "blocked_query_clauses": clauses(blocked_query_clauses),
-        "tool_timeouts": seconds(tool_timeouts),
+        "tool_timeouts": map(tool_timeouts),
         "jwe": {
             "enabled": enabled,
             "jwe_secret_key": secrets(jwe_secret_key),
@@ -244,14 +260,6 @@ fn cap(cap: Option<u64>) -> Value {
 fn map<V: ToString>(entries: &[(String, V)]) -> Value {
     let entries = entries.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
     entries.collect::<serde_json::Map<_, _>>().into()
-}
-
-fn seconds(entries: &[(String, u64)]) -> Value {
-    entries
-        .iter()
-        .map(|(name, seconds)| (name.clone(), json!(seconds.to_string())))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
 }
 
 fn clauses(clauses: &[Clause]) -> Vec<&'static str> {
@@ -301,6 +309,8 @@ server:
   allowed_hosts: [mcp.example.com]
   cors_origin: ['https://app.example.com']
   blocked_query_clauses: [SETTINGS, into outfile]
+  tools: [{ name: list_tables }, { view_regexp: '^a[.]', prefix: p_ }, { table_regexp: b, mode: insert, name: n }]
+  tools_ttl: 7
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
   tool_timeouts: { execute_query: 30 }
@@ -322,6 +332,7 @@ logging: { level: warn }
         assert_eq!(edge.server.allowed_hosts, native.server.allowed_hosts);
         assert_eq!(edge.server.cors_origin, native.server.cors_origin);
         assert_eq!(edge.server.blocked_query_clauses, native.server.blocked_query_clauses);
+        assert_eq!(edge.server.tools, native.server.tools);
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
         assert_eq!(edge.server.tool_timeouts, [("execute_query".to_owned(), 30)]);
         assert_eq!(edge.server.tool_timeouts, native.server.tool_timeouts);

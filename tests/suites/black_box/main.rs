@@ -6,6 +6,7 @@ mod alike;
 mod auth;
 mod cancel;
 mod caps;
+mod dynamic;
 mod errors;
 mod generator;
 mod interserver;
@@ -177,6 +178,11 @@ const CASES: &[Case] = cases! {
         errors::in_the_middle,
         errors::of_arguments,
         errors::nobody_listens,
+        dynamic::tools_of_a_person,
+        dynamic::rows_of_a_person,
+        dynamic::hostile_values,
+        dynamic::hostile_names,
+        dynamic::rows_that_go_in,
         auth::denied_people,
         tokens::claims_narrow,
         tools::databases,

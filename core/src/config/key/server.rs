@@ -16,7 +16,6 @@ static OPENAPI: &[Choice] = &[
 ];
 
 const TLS: &str = "let a proxy before Housekey end TLS";
-const TOOLS: &str = "tools from views and tables come in a later release; remove it";
 const REST: &str = "the REST interface comes in a later release; use MCP over `http`";
 
 pub(super) static KEYS: &[Key] = &[
@@ -106,8 +105,11 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(TLS),
     key("server.blocked_query_clauses", Kind::List, "Clauses that no statement of a caller may have, such as `SETTINGS`, `JOIN` or `INTO OUTFILE`. `docs/sql.md` lists them.")
         .named("blocked-query-clauses", "BLOCKED_QUERY_CLAUSES"),
-    key("server.tools", Kind::Objects, "Rules that make tools from views and tables.").not_yet(TOOLS),
-    key("server.dynamic_tools", Kind::Objects, "The older form of `server.tools`.").not_yet(TOOLS),
+    key("server.tools", Kind::Objects, "The tools that are offered, in place of all of Housekey's own. An entry with `name` alone is one of those; one with `view_regexp`, or with `table_regexp` and `mode: insert`, makes tools of what it matches. See [tools from views and tables](dynamic-tools.md). In a document only."),
+    key("server.dynamic_tools", Kind::Objects, "The older form of the rules in `server.tools`, with `regexp` and `type`. Alone it leaves none of Housekey's own tools. In a document only."),
+    key("server.tools_ttl", Kind::Seconds { min: 1, max: 86_400 }, "Seconds for which it is remembered what tools the rules of `server.tools` make for a person.")
+        .named("tools-ttl", "MCP_TOOLS_TTL")
+        .or("300"),
     key("server.openapi.enabled", Kind::Bool, "The REST interface.").or("false").not_yet(REST),
     key("server.openapi.tls", Kind::Bool, "Whether the REST schema names https.").or("false").not_yet(REST),
     key("openapi", Kind::Choice(OPENAPI), "The REST interface.")
