@@ -20,10 +20,12 @@ use crate::clickhouse::{
     Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
     Statement,
 };
+use crate::completion::COMPLETE;
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
+use crate::resource::READ;
 use crate::sql::{self, ReadOnlySql, Rules, WritableSql};
 use crate::tool::{
     Call, Learned, Plan, Question, check_writing, inspected, inspection, is_time_zone, learn, told,
@@ -105,7 +107,7 @@ pub enum AskedError {
     /// Nothing says on whose behalf the query runs.
     #[error("`log_comment` must be a JSON object that names the `tool` and the `request`")]
     Comment,
-    /// The comment names something else than a tool of the caller's.
+    /// The comment names something else than a tool of the caller's or a method that asks ClickHouse.
     #[error("the `tool` of `log_comment` is not one that is there for this caller")]
     Tool,
 }
@@ -154,8 +156,8 @@ impl Bound {
         let given = Given::read(&asked.settings, &config.server.tool_input_settings)?;
         let rules = Rules::of(config);
         let rules = Rules { max_length: rules.max_length.saturating_add(REWRITTEN), ..rules };
-        let tool = self.service.tools.find(&given.tool, &self.access).ok_or(AskedError::Tool)?;
-        let statement = self.statement(&asked.sql, &rules, tool.definition().hints.read_only)?;
+        let reads_only = self.reads_only(&given.tool).ok_or(AskedError::Tool)?;
+        let statement = self.statement(&asked.sql, &rules, reads_only)?;
         if asked.rows == Some(0) {
             return Err(AskedError::NoRows);
         }
@@ -172,13 +174,12 @@ impl Bound {
             trace: asked.trace.clone(),
             progress: asked.progress,
         };
-        let tool = &tool.definition().name;
         let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
-        let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, tool, question);
+        let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, &given.tool, question);
         request.deadline_seconds = request.deadline_seconds.min(asked.seconds);
         let row_bytes = usize::try_from(asked.row_bytes).unwrap_or(usize::MAX);
         request.limits.row_bytes = request.limits.row_bytes.min(row_bytes);
-        Ok(Bounded { request, limits, call, tool: tool.clone(), inputs: theirs })
+        Ok(Bounded { request, limits, call, tool: given.tool, inputs: theirs })
     }
 }
 
@@ -203,6 +204,17 @@ impl Bound {
             Some(name) => Err(AskedError::Setting { name: name.clone() }),
             None => Ok(Statement::ReadOnly(statement)),
         }
+    }
+}
+
+impl Bound {
+    /// Whether the work that a query is part of, by its name in the query log, only reads. `None` where it is neither a
+    /// tool that is there for the caller nor a method that asks ClickHouse.
+    fn reads_only(&self, named: &str) -> Option<bool> {
+        if named == READ || named == COMPLETE {
+            return Some(true);
+        }
+        self.service.tools.find(named, &self.access).map(|tool| tool.definition().hints.read_only)
     }
 }
 

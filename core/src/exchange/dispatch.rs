@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Session;
 use super::begin::refuse;
 use super::failure::Failure;
+use super::library;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
@@ -43,12 +44,18 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
         (Era::Handshake(_), "initialize") => initialize(scene, &id, &params),
         (Era::Handshake(revision), "ping") => scene.answer(&id, *revision, Ok("{}".into())),
         (Era::Stateless(revision), "server/discover") => {
-            let result = scene.completed(&discover_result().to_string(), true, *revision);
+            let result =
+                scene.completed(&discover_result(scene.service.capabilities()).to_string(), true, *revision);
             scene.answer(&id, *revision, Ok(result))
         }
         (_, "tools/list") => list_tools(scene, &id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
-        (_, _) => refuse(scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
+        (_, _) => {
+            let asked = library::Asked { id, params, revision: era.revision() };
+            library::answer(env, scene, &method, asked).unwrap_or_else(|(scene, asked)| {
+                refuse(scene, &Failure::NoSuchMethod(method), Some(&asked.id), Some(asked.revision))
+            })
+        }
     }
 }
 
@@ -57,15 +64,14 @@ fn initialize(scene: Scene, id: &RequestId, params: &Params) -> Next {
         let failure = Failure::Params("`protocolVersion` must be a string".into());
         return refuse(scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
     };
-    let (revision, result) = initialize_result(requested);
+    let (revision, result) = initialize_result(requested, scene.service.capabilities());
     let session = Session { caller: scene.caller.clone(), revision: Some(revision) };
     let text = jsonrpc::result_text(id, &result.to_string());
     scene.deliver(200, Some(text), Some(session))
 }
 
 fn list_tools(scene: Scene, id: &RequestId, params: &Params, revision: Revision) -> Next {
-    if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
-        let failure = Failure::Params("the cursor is not one of this server's".into());
+    if let Err(failure) = library::refuse_cursor(params) {
         return refuse(scene, &failure, Some(id), Some(revision));
     }
     let result = list_result(scene.service.tools.definitions(&scene.caller.access), revision);

@@ -60,6 +60,8 @@ pub enum Failure {
     NoSuchMethod(String),
     /// No such tool.
     NoSuchTool(String),
+    /// No such prompt.
+    NoSuchPrompt(String),
     /// No such resource, or none that this caller may see.
     NoSuchResource {
         /// As the client wrote it.
@@ -181,6 +183,9 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::NoSuchTool(name) => {
             rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no tool {}", shortened(name)))
+        }
+        Failure::NoSuchPrompt(name) => {
+            rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no prompt {}", shortened(name)))
         }
         Failure::NoSuchResource { uri, revision } => {
             let code = match revision.has_own_code_for_absent_resources() {
@@ -344,6 +349,7 @@ mod tests {
                 &format!("404 -32601 there is no method {:?}…", "a\n".repeat(32)),
             ),
             (Failure::NoSuchTool("x".into()), "200 -32602 there is no tool \"x\""),
+            (Failure::NoSuchPrompt("x".into()), "200 -32602 there is no prompt \"x\""),
             (
                 Failure::NoSuchResource { uri: "x:y".into(), revision: Revision::V2025_11_25 },
                 "200 -32002 there is no resource \"x:y\" {\"uri\":\"x:y\"}",

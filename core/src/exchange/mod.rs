@@ -21,6 +21,7 @@ mod failure;
 pub mod fuzzing;
 mod generator;
 mod health;
+mod library;
 mod progress;
 mod route;
 mod running;
@@ -33,7 +34,7 @@ pub use bound::{Asked, AskedError, Bound, Bounded};
 pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use generator::{GeneratorError, GeneratorGate, WishError};
 pub use route::Route;
-pub use service::{Service, StartError};
+pub use service::{Offer, Service, StartError};
 pub use step::{
     AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, FetchFailure, FetchRequest, Flow, NamedBy, Reply,
     ServerRequest, Step,

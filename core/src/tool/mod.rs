@@ -32,8 +32,10 @@ pub(crate) use constraints::{inspected, inspection};
 pub use execute_query::ExecuteQuery;
 pub(crate) use explain::told;
 pub use explain_query::ExplainQuery;
+pub(crate) use inquiry::{Answer, Inquiry, Turn};
 pub use plan::Learned;
 pub(crate) use plan::{Plan, Question, learn};
+pub(crate) use table_answer::told as told_of_cut;
 pub use write_query::WriteQuery;
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.

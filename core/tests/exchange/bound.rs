@@ -338,3 +338,25 @@ fn only_messages_are_a_guests_to_answer() {
         Admission::Answer(answer) => panic!("{answer:?}"),
     }
 }
+
+#[test]
+fn methods_that_ask_are_planned_like_tools() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let comment = |tool: &str| COMMENT.replace("execute_query", tool);
+    for (tool, known) in [
+        ("resources/read", true),
+        ("completion/complete", true),
+        ("resources/list", false),
+        ("prompts/get", false),
+        ("resources", false),
+        ("", false),
+    ] {
+        let planned = plan(&mut server, &alice, &asked("SELECT 1", &[("log_comment", &comment(tool))]));
+        assert_eq!(planned.as_ref().err(), (!known).then_some(&AskedError::Tool), "{tool}");
+        if let Ok(bounded) = planned {
+            assert!(setting(&bounded, "log_comment").unwrap().contains(tool));
+            assert!(matches!(&bounded.request.run_as, RunAs::ExecuteAs(user) if user.as_str() == "alice"));
+        }
+    }
+}

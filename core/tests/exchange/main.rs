@@ -13,6 +13,7 @@ mod bound;
 mod driver;
 mod generator;
 mod identity;
+mod library;
 mod narrowing;
 mod pauses;
 mod places;
