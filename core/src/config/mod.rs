@@ -30,8 +30,8 @@ pub use host_pattern::{Covered, HostPattern};
 pub use key::{FlagSpec, flags};
 pub use reference::markdown;
 pub use settings::{
-    ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls,
-    Transport,
+    ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, Server,
+    Tls, Transport,
 };
 
 /// Which program loads the configuration: a sandbox at the edge can honour less.

@@ -125,13 +125,13 @@ pub struct Bounded {
 }
 
 impl Admitted {
-    /// The caller, for a host that has a guest answer MCP; `None` for what the host itself answers.
+    /// The caller, for a host that has a guest answer MCP and calls over REST; `None` for what the host itself answers.
     pub fn bind(&self) -> Option<Bound> {
         match &self.purpose {
-            Purpose::Mcp(caller) => {
+            Purpose::Mcp(caller) | Purpose::Rest(caller, _) => {
                 Some(Bound { service: Arc::clone(&self.service), access: Arc::clone(&caller.access) })
             }
-            Purpose::Health(_) | Purpose::Mint(_) => None,
+            Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Mint(_) => None,
         }
     }
 }

@@ -50,12 +50,11 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
         }
         (_, "tools/list") => list_tools(scene, &id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
-        (_, _) => {
+        (_, of_library) if library::has(&scene.service, of_library) => {
             let asked = library::Asked { id, params, revision: era.revision() };
-            library::answer(env, scene, &method, asked).unwrap_or_else(|(scene, asked)| {
-                refuse(scene, &Failure::NoSuchMethod(method), Some(&asked.id), Some(asked.revision))
-            })
+            library::answer(env, scene, of_library, asked)
         }
+        (_, _) => refuse(scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
     }
 }
 

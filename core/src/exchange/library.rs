@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::begin::refuse;
 use super::failure::Failure;
 use super::running::{Next, Running, Scene, Shape};
+use super::service::Service;
 use crate::completion::Completion;
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
@@ -23,24 +24,19 @@ pub(super) struct Asked {
     pub(super) revision: Revision,
 }
 
-/// Answers a method, or begins the work that will; `None` gives back what is no method of these, or belongs to a
-/// capability that is not declared.
-pub(super) fn answer(
-    env: &mut Env<'_>,
-    scene: Scene,
-    method: &str,
-    asked: Asked,
-) -> Result<Next, (Scene, Asked)> {
-    let capabilities = scene.service.capabilities();
-    let is_declared = match method {
+/// Whether a method is one of these and belongs to a capability that is declared.
+pub(super) fn has(service: &Service, method: &str) -> bool {
+    let capabilities = service.capabilities();
+    match method {
         "resources/list" | "resources/templates/list" | "resources/read" => capabilities.resources,
         "prompts/list" | "prompts/get" => capabilities.prompts,
         "completion/complete" => capabilities.completions(),
         _ => false,
-    };
-    if !is_declared {
-        return Err((scene, asked));
     }
+}
+
+/// Answers a method that is one of these, or begins the work that will.
+pub(super) fn answer(env: &mut Env<'_>, scene: Scene, method: &str, asked: Asked) -> Next {
     let begun = match method {
         "resources/list" => {
             list(&scene, &asked, |service| resources_result(service.resources.definitions(), asked.revision))
@@ -55,7 +51,7 @@ pub(super) fn answer(
         "prompts/get" => prompt(&scene, &asked),
         _ => complete(&scene, &asked),
     };
-    Ok(match begun {
+    match begun {
         Ok(Begun::Done(result)) => scene.answer(&asked.id, asked.revision, Ok(result)),
         Ok(Begun::Task { task, arguments, cached }) => {
             let call = Call {
@@ -71,7 +67,7 @@ pub(super) fn answer(
             Running::new(asked.id, task, call, shape, scene).start(env)
         }
         Err(failure) => refuse(scene, &failure, Some(&asked.id), Some(asked.revision)),
-    })
+    }
 }
 
 enum Begun {
@@ -82,11 +78,7 @@ enum Begun {
 }
 
 /// A list that is the same for everybody and always fits: there is no second page.
-fn list(
-    scene: &Scene,
-    asked: &Asked,
-    result: impl FnOnce(&super::Service) -> Value,
-) -> Result<Begun, Failure> {
+fn list(scene: &Scene, asked: &Asked, result: impl FnOnce(&Service) -> Value) -> Result<Begun, Failure> {
     refuse_cursor(&asked.params)?;
     let result = result(&scene.service).to_string();
     Ok(Begun::Done(scene.completed(&result, true, asked.revision)))

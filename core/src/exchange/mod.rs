@@ -23,6 +23,7 @@ mod generator;
 mod health;
 mod library;
 mod progress;
+mod rest;
 mod route;
 mod running;
 mod service;
@@ -33,7 +34,8 @@ pub use begin::{Inbound, Session, begin};
 pub use bound::{Asked, AskedError, Bound, Bounded};
 pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use generator::{GeneratorError, GeneratorGate, WishError};
-pub use route::Route;
+pub use rest::{Blame, QueryError, RestError};
+pub use route::{RestPath, Route};
 pub use service::{Offer, Service, StartError};
 pub use step::{
     AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, FetchFailure, FetchRequest, Flow, NamedBy, Reply,

@@ -9,6 +9,7 @@ use super::begin::{Batch, next_of_batch, refuse};
 use super::failure::Failure;
 use super::health;
 use super::progress::Progress;
+use super::rest::{self, Ending};
 use super::service::Service;
 use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step};
 use crate::clickhouse::Rows;
@@ -63,6 +64,8 @@ pub(super) enum Shape {
     /// The result of another method in the shape of a revision, which is the text that the task ends with; whether
     /// clients may keep it.
     Method { revision: Revision, cached: bool },
+    /// The answer over REST.
+    Rest(Ending),
     /// The answer of `/health`.
     Health,
 }
@@ -99,7 +102,10 @@ impl Running {
     }
 
     /// Goes on after a pause.
-    pub(super) fn resume(self: Box<Self>, env: &mut Env<'_>, state: ToolState, moment: Moment) -> Step {
+    pub(super) fn resume(mut self: Box<Self>, env: &mut Env<'_>, state: ToolState, moment: Moment) -> Step {
+        if let Shape::Rest(ending) = &mut self.shape {
+            ending.heard(env.now, &moment);
+        }
         let step = self.task.resume(env, &self.call, state, moment);
         self.advance(env, step).settle(env)
     }
@@ -121,6 +127,9 @@ impl Running {
                 }
                 ToolStep::Query(request, limits, state) => {
                     self.progress.begin_query();
+                    if let Shape::Rest(ending) = &mut self.shape {
+                        ending.asked(env.now, &request);
+                    }
                     let waiting = AwaitQuery::new(self, state, Rows::new(limits), &request);
                     return Next::Step(Step::Query(request, waiting));
                 }
@@ -142,6 +151,7 @@ impl Running {
     fn complete(self, env: &mut Env<'_>, result: &CallResult) -> Next {
         let Self { id, shape, scene, .. } = self;
         match shape {
+            Shape::Rest(ending) => Next::Step(Step::Done(Reply::Http(rest::answer(&scene, ending, result)))),
             Shape::Health => Next::Step(Step::Done(Reply::Http(health::answer(&scene, env.now, result)))),
             Shape::Tool { revision, .. } => {
                 let answer = match result {
@@ -240,6 +250,14 @@ impl Scene {
         }
         text.push('}');
         text
+    }
+
+    /// The origin whose page may read the answer.
+    pub(super) fn origin(&self) -> Option<&str> {
+        match &self.surface {
+            Surface::Http { origin, .. } => origin.as_deref(),
+            Surface::Line => None,
+        }
     }
 
     /// The reply that carries a text, or that there is none to carry.

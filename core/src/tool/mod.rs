@@ -148,6 +148,11 @@ impl Table {
         self.offered(access).map(|tool| tool.definition())
     }
 
+    /// How the tools are listed that only read, for those who have not said yet who they are.
+    pub fn readers(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.iter().map(|tool| tool.definition()).filter(|definition| definition.hints.read_only)
+    }
+
     /// A caller who may only read has no tool that writes: it is neither listed nor found.
     fn offered(&self, access: &Access) -> impl Iterator<Item = &Arc<dyn Tool>> {
         let reads_only = access.read_only;

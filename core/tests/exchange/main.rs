@@ -20,5 +20,6 @@ mod places;
 mod protocol;
 mod query;
 mod read_only;
+mod rest;
 mod tools;
 mod trace;

@@ -2,7 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, Server, Tls,
+    Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
@@ -91,6 +92,7 @@ fn bound_server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
+        openapi: OpenApi { enabled, tls },
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -101,6 +103,7 @@ fn bound_server_section(server: &Server) -> Value {
         "blocked_query_clauses": clauses(blocked_query_clauses),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
+        "openapi": { "enabled": enabled, "tls": tls },
         "max_body_bytes": max_body_bytes,
     })
 }
@@ -182,6 +185,7 @@ fn server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
+        openapi: OpenApi { enabled, tls },
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -224,6 +228,7 @@ fn server_section(server: &Server) -> Value {
             "generator_token": generator_token.as_ref().map_or("", |token| token.expose()),
             "generator_rate": 0,
         },
+        "openapi": { "enabled": enabled, "tls": tls },
         "max_body_bytes": max_body_bytes,
     })
 }
@@ -286,6 +291,7 @@ server:
   blocked_query_clauses: [SETTINGS, into outfile]
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
+  openapi: { enabled: true, tls: true }
 logging: { level: warn }
 ";
         let no_files = |_: &str| Err(String::new());
@@ -305,6 +311,7 @@ logging: { level: warn }
         assert_eq!(edge.server.cors_origin, native.server.cors_origin);
         assert_eq!(edge.server.blocked_query_clauses, native.server.blocked_query_clauses);
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
+        assert_eq!(edge.server.openapi, native.server.openapi);
         assert_eq!(edge.logging, native.logging);
     }
 
