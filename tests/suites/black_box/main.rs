@@ -13,6 +13,8 @@ mod misconfigured;
 mod native;
 mod protocol;
 mod refused;
+mod resources;
+mod rest;
 mod shutdown;
 mod tokens;
 mod tools;
@@ -179,6 +181,11 @@ const CASES: &[Case] = cases! {
         errors::in_the_middle,
         errors::of_arguments,
         errors::nobody_listens,
+        resources::catalogue,
+        resources::structure,
+        resources::odd_names,
+        resources::names,
+        resources::prompts,
         auth::denied_people,
         tokens::claims_narrow,
         tools::databases,
@@ -200,6 +207,11 @@ const CASES: &[Case] = cases! {
         tokens::unknown_claims,
         tokens::chosen_servers,
         tokens::traces,
+        rest::people,
+        rest::caps,
+        rest::refusals,
+        rest::strangers,
+        rest::nobody_listens,
         generator::strangers,
         generator::statuses,
         generator::bearer,
@@ -230,7 +242,10 @@ const CASES: &[Case] = cases! {
     }
     Launch { misconfigured::launch }
     Unchecked { misconfigured::component }
-    Compared { alike::to_the_byte }
+    Compared {
+        alike::to_the_byte,
+        rest::alike,
+    }
     CancelDirect { cancel::with_a_login }
     CancelImpersonated { cancel::behind_the_gateway }
     Signalled { shutdown::running_queries_end }
