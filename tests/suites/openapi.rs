@@ -45,8 +45,10 @@ where
 }
 
 async fn python(arguments: &[&str]) -> Result<()> {
+    // Some of these programs leave files where they are run.
+    let folder = tempfile::tempdir()?;
     let mut command = Command::new(artifact::python("HOUSEKEY_PYTHON_OPENAPI")?);
-    command.args(["-m"]).args(arguments).current_dir(tempfile::tempdir()?.keep());
+    command.arg("-m").args(arguments).current_dir(folder.path());
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.context("it does not end")??;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -88,7 +90,7 @@ async fn schemas_are_valid() -> Result<()> {
         let file = folder.path().join("openapi.json");
         std::fs::write(&file, schema.to_string())?;
         let path = file.to_str().context("a path")?;
-        python(&["openapi_spec_validator", "--errors", "all", path]).await.context(name)?;
+        python(&["openapi_spec_validator", path]).await.context(name)?;
     }
     // A validator that takes anything would not do.
     let file = folder.path().join("wrong.json");
