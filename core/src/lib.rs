@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod clickhouse;
+pub mod completion;
 pub mod config;
 pub mod env;
 pub mod exchange;
@@ -17,6 +18,8 @@ pub mod identity;
 pub mod jose;
 pub mod jsonrpc;
 pub mod mcp;
+pub mod prompt;
+pub mod resource;
 pub mod secret;
 pub mod sql;
 pub mod time;

@@ -125,8 +125,8 @@ fn admitted(
     }
     let body = read_body(request, convert::declared_length(head), most).map_err(|unread| match unread {
         Unread::TooLarge => admitted.too_large(),
-        Unread::TooSlow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
-        Unread::Broken => plain(StatusCode::BAD_REQUEST, "the body broke off"),
+        Unread::TooSlow => admitted.too_slow(),
+        Unread::Broken => admitted.broken_off(),
     })?;
     Ok((admitted, body))
 }

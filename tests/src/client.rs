@@ -138,7 +138,8 @@ impl HttpClient {
         }
         if self.revision == STATELESS && !method.is_empty() {
             headers.insert("mcp-method", HeaderValue::from_str(method)?);
-            if let Some(name) = message["params"]["name"].as_str() {
+            let params = &message["params"];
+            if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
                 headers.insert("mcp-name", HeaderValue::from_str(name)?);
             }
         }

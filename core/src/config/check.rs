@@ -9,7 +9,7 @@ use super::key::{Key, Status, keys};
 use super::layers::Gathered;
 use super::reader::Reader;
 use super::settings::{
-    ClickHouse, Cluster, Config, CorsOrigin, Impersonation, Level, Logging, Server, Tls, Transport,
+    ClickHouse, Cluster, Config, CorsOrigin, Impersonation, Level, Logging, OpenApi, Server, Tls, Transport,
 };
 use super::value::{Value, quoted};
 use super::{Host, hint, name_rules};
@@ -266,6 +266,7 @@ impl Reader<'_> {
             jwe,
             token,
             component: self.optional("server.component"),
+            openapi: self.openapi(is_stdio && chosen.is_some()),
             max_body_bytes: self.number("server.max_body_bytes"),
             shutdown_grace: self.number("server.shutdown_grace"),
         }
@@ -317,6 +318,26 @@ impl Reader<'_> {
                 "{name} is `execute_as` and the gateway's user is `default`: make a user that may do nothing but impersonate, or name `default` in `clickhouse.impersonation_allow`"
             ));
         }
+    }
+
+    fn openapi(&mut self, is_stdio: bool) -> OpenApi {
+        let (mut enabled, mut tls) = (self.flag("server.openapi.enabled"), self.flag("server.openapi.tls"));
+        match self.choice("openapi") {
+            "http" => (enabled, tls) = (true, false),
+            "https" => (enabled, tls) = (true, true),
+            // As altinity-mcp has it: an image whose variable says `disable` is switched on by a file.
+            _ if enabled && self.given("openapi") => {
+                let name = self.gathered.name("openapi");
+                self.warn(&format!(
+                    "{name} is `disable`, which does not switch off `server.openapi.enabled`: set that to false."
+                ));
+            }
+            _ => {}
+        }
+        if enabled && is_stdio {
+            self.warn("The REST interface is switched on, but the transport is `stdio`: it is for `http`.");
+        }
+        OpenApi { enabled, tls }
     }
 
     fn allowed_hosts(&mut self) -> Vec<String> {

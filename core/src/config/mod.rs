@@ -33,8 +33,8 @@ pub use key::{FlagSpec, flags};
 pub use pattern::Pattern;
 pub use reference::markdown;
 pub use settings::{
-    ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, Server, Tls,
-    Transport,
+    ClickHouse, Cluster, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, Server,
+    Tls, Transport,
 };
 pub use tools::{OWN_TOOLS, RuleSource, ToolRule, Tools};
 

@@ -63,13 +63,13 @@ value (`false`, `0`, empty) is accepted; anything else is refused with the sente
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
     let sections = [
-        ("Document", "config"),
-        ("ClickHouse", "clickhouse."),
-        ("Server", "server."),
-        ("Logging", "logging."),
+        ("Document", &["config"][..]),
+        ("ClickHouse", &["clickhouse."]),
+        ("Server", &["server.", "openapi"]),
+        ("Logging", &["logging."]),
     ];
-    for (title, prefix) in sections {
-        page.push_str(&section(title, prefix));
+    for (title, prefixes) in sections {
+        page.push_str(&section(title, prefixes));
     }
     page.push('\n');
     page.push_str(NOT_YET_HEAD);
@@ -89,10 +89,11 @@ pub fn markdown() -> String {
     page
 }
 
-fn section(title: &str, prefix: &str) -> String {
+fn section(title: &str, prefixes: &[&str]) -> String {
     let mut text = format!("\n## {title}\n\n| key | flag | variable | type | default | meaning |\n");
     text.push_str("| --- | --- | --- | --- | --- | --- |\n");
-    let ours = |key: &&Key| key.path.starts_with(prefix) && !matches!(key.status, Status::NotYet(_));
+    let is_here = |key: &Key| prefixes.iter().any(|prefix| key.path.starts_with(prefix));
+    let ours = |key: &&Key| is_here(key) && !matches!(key.status, Status::NotYet(_));
     for key in keys().filter(ours) {
         let mut meaning = key.help.to_owned();
         if key.hosts == Hosts::Native {

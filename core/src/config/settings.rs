@@ -185,6 +185,8 @@ pub struct Server {
     pub token: Option<Secret<String>>,
     /// Path of a component in which requests are handled; native host only.
     pub component: Option<String>,
+    /// The REST interface.
+    pub openapi: OpenApi,
     /// Bytes that the body of a request may have.
     pub max_body_bytes: usize,
     /// Seconds that running requests get to end at a stop.
@@ -207,6 +209,15 @@ pub enum CorsOrigin {
     Loopback,
     /// These, each `scheme://host` or `scheme://host:port` in lower case, without the scheme's own port.
     List(Vec<String>),
+}
+
+/// The REST interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenApi {
+    /// Whether it is there.
+    pub enabled: bool,
+    /// Whether its schema says that it is reached by https.
+    pub tls: bool,
 }
 
 /// JWE tokens.

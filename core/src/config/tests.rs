@@ -67,6 +67,7 @@ fn sample(path: &str, kind: Kind) -> String {
         ("server.transport", _) => "stdio",
         ("clickhouse.impersonation", _) => "execute_as",
         ("clickhouse.protocol", _) => "tcp",
+        ("openapi", _) => "https",
         ("logging.level", _) => "error",
         ("server.oauth.public_resource_url", _) => "https://mcp.example.com",
         ("server.cors_origin", _) => "https://a.example,https://b.example",
@@ -134,17 +135,15 @@ fn every_live_key_reaches_its_field_from_every_layer() {
         };
         let mut replaced = fixed.to_vec();
         replaced.push((key.path, json));
-        let found = [
-            config(&tree(&replaced), &[], &[]),
-            config(&document, &[(variable, &text)], &[]),
-            config(&document, &[], &[(flag, &text)]),
-        ];
+        let by_flag = || config(&document, &[], &[(flag, &text)]);
+        let in_place = || if key.in_document { config(&tree(&replaced), &[], &[]) } else { by_flag() };
+        let found = [in_place(), config(&document, &[(variable, &text)], &[]), by_flag()];
         let generation = config(&document, &[], &[]).generation;
         for (layer, found) in ["document", "variable", "flag"].into_iter().zip(found) {
             assert_ne!(found.generation, generation, "{} {layer}", key.path);
             let found = Config { generation: 0, ..found };
             assert_ne!(found, before, "{} changes nothing as a {layer}", key.path);
-            let again = Config { generation: 0, ..config(&tree(&replaced), &[], &[]) };
+            let again = Config { generation: 0, ..in_place() };
             assert_eq!(found, again, "{} {layer}", key.path);
         }
         count += 1;
@@ -237,13 +236,8 @@ fn every_key_that_is_not_live_is_refused_and_its_zero_value_is_not() {
             assert!(!text.contains(SECRET));
         }
     }
-    native(
-        "server: {oauth: {enabled: false, issuer: '', scopes: []}, openapi: {enabled: false}, tools: []}",
-        &[],
-        &[],
-    )
-    .unwrap();
-    native("", &[], &[("openapi", "disable"), ("config-reload-time", "0")]).unwrap();
+    native("server: {oauth: {enabled: false, issuer: '', scopes: []}, tools: []}", &[], &[]).unwrap();
+    native("", &[], &[("config-reload-time", "0")]).unwrap();
     // A later layer may take back what an earlier one asked for.
     native("server: {oauth: {enabled: true}}", &[], &[("oauth-enabled", "false")]).unwrap();
     assert!(refusal("", &[], &[("transport", "sse")]).contains("not supported yet"));
@@ -472,4 +466,34 @@ fn the_time_of_a_tool_is_whole_seconds_and_lowers_only() {
         let problem = refusal("", &[("MCP_TOOL_TIMEOUTS", wrong)], &[]);
         assert!(problem.contains("MCP_TOOL_TIMEOUTS") && problem.contains("whole seconds"), "{problem}");
     }
+}
+
+#[test]
+fn one_word_switches_the_rest_interface_on_and_says_how_it_is_reached() {
+    let on = "server: {transport: http, openapi: {enabled: true, tls: true}}";
+    let off = "server: {transport: http}";
+    for (document, flag, variable, enabled, tls) in [
+        (off, None, None, false, false),
+        (on, None, None, true, true),
+        (off, Some("http"), None, true, false),
+        (off, None, Some("https"), true, true),
+        (on, Some("http"), None, true, false),
+        (on, Some("http"), Some("https"), true, false),
+        (on, Some("disable"), Some("https"), true, true),
+        (off, Some("disable"), Some("https"), false, false),
+    ] {
+        let flags: Vec<_> = flag.map(|word| ("openapi", word)).into_iter().collect();
+        let variables: Vec<_> = variable.map(|word| ("MCP_OPENAPI", word)).into_iter().collect();
+        let loaded = native(document, &variables, &flags).unwrap();
+        assert_eq!(
+            loaded.config.server.openapi,
+            OpenApi { enabled, tls },
+            "{document} {flag:?} {variable:?}"
+        );
+        let warned = loaded.warnings.iter().any(|warning| warning.contains("does not switch off"));
+        assert_eq!(warned, enabled && flag == Some("disable"), "{:?}", loaded.warnings);
+    }
+    assert!(refusal("", &[], &[("openapi", "on")]).contains("takes `disable` or `http` or `https`"));
+    let stdio = native("", &[], &[("openapi", "http")]).unwrap();
+    assert!(stdio.warnings.iter().any(|warning| warning.contains("the transport is `stdio`")));
 }

@@ -8,11 +8,12 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::failure::{Failure, Refusal, disclose};
 use super::generator::{MAX_BODY, MintRight};
 use super::health;
+use super::rest::{self, RestCall, Site};
 use super::route::Route;
 use super::service::Service;
 use crate::env::Env;
@@ -46,6 +47,10 @@ pub struct Admitted {
 pub(super) enum Purpose {
     /// MCP as this caller.
     Mcp(Caller),
+    /// A call of a tool over REST as this caller.
+    Rest(Caller, Box<RestCall>),
+    /// The schema of what this caller may call over REST; one who has not said who they are may ask, too.
+    Schema(Option<Caller>, Site),
     /// A look at ClickHouse as everybody is there.
     Health(Caller),
     /// A token.
@@ -56,10 +61,11 @@ impl Admitted {
     /// The most bytes that a host reads of the body before it gives up with [`Admitted::too_large`].
     pub fn max_body(&self) -> usize {
         let configured = self.service.config.server.max_body_bytes;
-        match self.purpose {
+        match &self.purpose {
             Purpose::Mcp(_) => configured,
+            Purpose::Rest(_, call) if call.in_url.is_none() => configured,
             Purpose::Mint(_) => configured.min(MAX_BODY),
-            Purpose::Health(_) => 0,
+            Purpose::Rest(_, _) | Purpose::Schema(_, _) | Purpose::Health(_) => 0,
         }
     }
 
@@ -71,7 +77,11 @@ impl Admitted {
     /// Whom the caller's token names, or who has a token made, for logs.
     pub fn subject(&self) -> Option<&str> {
         match &self.purpose {
-            Purpose::Mcp(caller) | Purpose::Health(caller) => caller.access.subject.as_deref(),
+            Purpose::Mcp(caller)
+            | Purpose::Rest(caller, _)
+            | Purpose::Schema(Some(caller), _)
+            | Purpose::Health(caller) => caller.access.subject.as_deref(),
+            Purpose::Schema(None, _) => None,
             Purpose::Mint(right) => Some(right.holder()),
         }
     }
@@ -88,22 +98,59 @@ impl Admitted {
 
     /// The answer to a body that turned out longer than allowed.
     pub fn too_large(&self) -> Response<Bytes> {
-        failure_answer(&Failure::BodyTooLarge(self.max_body()), self.origin.as_deref())
+        self.refuse(&Failure::BodyTooLarge(self.max_body()))
+    }
+
+    /// The answer to a body that is not there in time.
+    pub fn too_slow(&self) -> Response<Bytes> {
+        self.refuse(&Failure::BodyTooSlow)
+    }
+
+    /// The answer to a body that ended too early.
+    pub fn broken_off(&self) -> Response<Bytes> {
+        self.refuse(&Failure::BodyBroken)
+    }
+
+    /// The target of the request without anything that proves who sent it, for a guest that answers it.
+    pub fn bare_target(&self) -> Uri {
+        let Purpose::Rest(_, call) = &self.purpose else { return Uri::from_static("/mcp") };
+        let RestCall { tool, in_url } = &**call;
+        let query = in_url.as_ref().map(|(_, query)| format!("?{query}")).unwrap_or_default();
+        // Both are parts of a URI that was read as one.
+        let target = format!("/openapi/{tool}{query}").parse();
+        target.unwrap_or_else(|_| Uri::from_static("/openapi/"))
+    }
+
+    fn refuse(&self, failure: &Failure) -> Response<Bytes> {
+        let origin = self.origin.as_deref();
+        match &self.purpose {
+            Purpose::Rest(_, _) | Purpose::Schema(_, _) => rest::refusal(failure, origin),
+            Purpose::Mcp(_) | Purpose::Health(_) | Purpose::Mint(_) => failure_answer(failure, origin),
+        }
     }
 }
 
 /// Judges a request by its head alone.
 pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admission {
+    let route = Route::parse(head.uri.path(), service.keys.is_some());
+    let over_rest = route.as_ref().is_some_and(|route| rest::is_switched_on(&service.config, route));
+    let refuse = |failure: &Failure, origin: Option<&str>| {
+        Admission::Answer(if over_rest {
+            rest::refusal(failure, origin)
+        } else {
+            failure_answer(failure, origin)
+        })
+    };
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
     let origin = match service.guard.check(&head.headers, authority) {
         Ok(origin) => origin,
-        Err(error) => return Admission::Answer(failure_answer(&Failure::Guard(error), None)),
+        Err(error) => return refuse(&Failure::Guard(error), None),
     };
     // A preflight carries no credentials, so it comes before authentication (Fetch standard, CORS protocol).
     if head.method == Method::OPTIONS {
         return Admission::Answer(preflight(head, origin.as_deref()));
     }
-    match judge(env, service, head) {
+    match judge(env, service, head, route) {
         Ok(Judged::Alive) => Admission::Answer(health::alive(env.now, origin.as_deref())),
         Ok(Judged::Healthy) => Admission::Answer(health::per_request(env.now, origin.as_deref())),
         Ok(Judged::Read(route, purpose)) => Admission::Read(Admitted {
@@ -113,7 +160,7 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
             purpose,
             origin,
         }),
-        Err(failure) => Admission::Answer(failure_answer(&failure, origin.as_deref())),
+        Err(failure) => refuse(&failure, origin.as_deref()),
     }
 }
 
@@ -124,8 +171,13 @@ enum Judged {
 }
 
 /// The order of MCP 2026-07-28's transports: path and method, authentication, then types and length.
-fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judged, Failure> {
-    let route = Route::parse(head.uri.path(), service.keys.is_some()).ok_or(Failure::NoSuchPath)?;
+fn judge(
+    env: &mut Env<'_>,
+    service: &Arc<Service>,
+    head: &Parts,
+    route: Option<Route>,
+) -> Result<Judged, Failure> {
+    let route = route.ok_or(Failure::NoSuchPath)?;
     let is_get = head.method == Method::GET;
     match &route {
         Route::Live if is_get => Ok(Judged::Alive),
@@ -140,10 +192,9 @@ fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judg
             check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
             Ok(Judged::Read(route, Purpose::Mcp(caller)))
         }
-        // What is not there is told to those alone who might use it.
-        Route::OpenApi { token } => {
-            authenticate(env, service, &head.headers, Some(token), Order::OpenApi)?;
-            Err(Failure::NoRest)
+        Route::OpenApi { token, path } => {
+            let purpose = rest::judge(env, service, head, token.as_ref(), path)?;
+            Ok(Judged::Read(route, purpose))
         }
         Route::Generator => {
             let right = service.generator.judge(env.now, head)?;
@@ -152,7 +203,8 @@ fn judge(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Result<Judg
     }
 }
 
-fn authenticate(
+/// Who sent a request.
+pub(super) fn authenticate(
     env: &mut Env<'_>,
     service: &Service,
     headers: &HeaderMap,
@@ -191,7 +243,8 @@ fn allow_origin(headers: &mut HeaderMap, origin: Option<&str>) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
         headers.insert("access-control-allow-origin", origin);
-        let exposed = HeaderValue::from_static("mcp-session-id, www-authenticate, retry-after");
+        let exposed =
+            HeaderValue::from_static("mcp-session-id, www-authenticate, retry-after, x-mcp-truncated");
         headers.insert("access-control-expose-headers", exposed);
     }
 }

@@ -13,6 +13,7 @@ use super::dispatch::{Era, dispatch};
 use super::failure::{Failure, disclose};
 use super::generator::mint;
 use super::health;
+use super::rest;
 use super::running::{Next, Scene, Surface};
 use super::service::Service;
 use super::step::{Reply, Step};
@@ -112,6 +113,12 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     };
     let scene = match purpose {
         Purpose::Mcp(caller) => scene(caller, origin),
+        Purpose::Rest(caller, call) => return rest::call(env, scene(caller, origin), *call, body),
+        Purpose::Schema(caller, site) => {
+            let text = rest::document(&service, caller.as_ref(), &site);
+            let answer = json_answer(200, Some(text), origin.as_deref());
+            return Next::Step(Step::Done(Reply::Http(answer)));
+        }
         Purpose::Health(caller) => return health::check(env, scene(caller, origin)),
         Purpose::Mint(right) => {
             let origin = origin.as_deref();
@@ -133,7 +140,7 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Value, Failure> {
+pub(super) fn parse(text: &[u8]) -> Result<Value, Failure> {
     if !jsonrpc::fits_in_memory(text) {
         return Err(Failure::TooManyValues);
     }

@@ -20,10 +20,12 @@ use crate::clickhouse::{
     Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
     Statement,
 };
+use crate::completion::COMPLETE;
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
+use crate::resource::READ;
 use crate::sql::{self, ReadOnlySql, Rules, WritableSql};
 use crate::tool::{
     Call, Learned, Plan, Question, catalogue, check_writing, inspected, inspection, is_time_zone, learn, told,
@@ -105,7 +107,7 @@ pub enum AskedError {
     /// Nothing says on whose behalf the query runs.
     #[error("`log_comment` must be a JSON object that names the `tool` and the `request`")]
     Comment,
-    /// The comment names something else than a tool of the caller's.
+    /// The comment names something else than a tool of the caller's or a method that asks ClickHouse.
     #[error("the `tool` of `log_comment` is not one that is there for this caller")]
     Tool,
 }
@@ -122,13 +124,13 @@ pub struct Bounded {
 }
 
 impl Admitted {
-    /// The caller, for a host that has a guest answer MCP; `None` for what the host itself answers.
+    /// The caller, for a host that has a guest answer MCP and calls over REST; `None` for what the host itself answers.
     pub fn bind(&self) -> Option<Bound> {
         match &self.purpose {
-            Purpose::Mcp(caller) => {
+            Purpose::Mcp(caller) | Purpose::Rest(caller, _) => {
                 Some(Bound { service: Arc::clone(&self.service), access: Arc::clone(&caller.access) })
             }
-            Purpose::Health(_) | Purpose::Mint(_) => None,
+            Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Mint(_) => None,
         }
     }
 }
@@ -183,10 +185,13 @@ impl Bound {
         Ok(Bounded { request, limits, call, inputs: theirs })
     }
 
-    /// Whether what a guest does under this name only reads; `None` when it may not work for the caller under it. The
+    /// Whether what a guest does under this name, a tool or a method that asks ClickHouse, only reads; `None` when it may not work for the caller under it. The
     /// name goes to the query log. Which tools rules make, only the guest has looked up: under the name of one, nothing
     /// is written but what such a tool writes.
     fn reads_only(&self, tool: &str, sql: &str) -> Option<bool> {
+        if tool == READ || tool == COMPLETE {
+            return Some(true);
+        }
         let config = &self.service.config;
         if let Some(tool) = self.service.tools.find(tool, &self.access) {
             return Some(tool.definition().hints.read_only);

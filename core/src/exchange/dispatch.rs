@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Session;
 use super::begin::refuse;
 use super::failure::Failure;
+use super::library;
 use super::running::{Next, Running, Scene, Shape};
 use crate::env::Env;
 use crate::jsonrpc::{self, Message, Params, RequestId};
@@ -45,12 +46,16 @@ pub(super) fn dispatch(env: &mut Env<'_>, scene: Scene, message: Message, era: &
         (Era::Handshake(_), "initialize") => initialize(scene, &id, &params),
         (Era::Handshake(revision), "ping") => scene.answer(&id, *revision, Ok("{}".into())),
         (Era::Stateless(revision), "server/discover") => {
-            let result = discover_result(scene.tells_of_changes());
+            let result = discover_result(scene.capabilities());
             let result = scene.completed(&result.to_string(), true, *revision);
             scene.answer(&id, *revision, Ok(result))
         }
         (_, "tools/list") => list_tools(env, scene, id, &params, era.revision()),
         (_, "tools/call") => call_tool(env, scene, id, params, era.revision()),
+        (_, of_library) if library::has(&scene.service, of_library) => {
+            let asked = library::Asked { id, params, revision: era.revision() };
+            library::answer(env, scene, of_library, asked)
+        }
         (_, _) => refuse(scene, &Failure::NoSuchMethod(method), Some(&id), Some(era.revision())),
     }
 }
@@ -60,7 +65,7 @@ fn initialize(scene: Scene, id: &RequestId, params: &Params) -> Next {
         let failure = Failure::Params("`protocolVersion` must be a string".into());
         return refuse(scene, &failure, Some(id), Some(Revision::LATEST_HANDSHAKE));
     };
-    let (revision, result) = initialize_result(requested, scene.tells_of_changes());
+    let (revision, result) = initialize_result(requested, scene.capabilities());
     // A client that introduces itself knows nothing yet.
     let session = Session { revision: Some(revision), ..Session::new(scene.caller.clone()) };
     let text = jsonrpc::result_text(id, &result.to_string());
@@ -68,8 +73,7 @@ fn initialize(scene: Scene, id: &RequestId, params: &Params) -> Next {
 }
 
 fn list_tools(env: &mut Env<'_>, scene: Scene, id: RequestId, params: &Params, revision: Revision) -> Next {
-    if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
-        let failure = Failure::Params("the cursor is not one of this server's".into());
+    if let Err(failure) = library::refuse_cursor(params) {
         return refuse(scene, &failure, Some(&id), Some(revision));
     }
     if catalogue::has_rules(&scene.service.config) {

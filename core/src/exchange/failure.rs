@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::generator::GeneratorError;
+use super::rest::RestError;
 use crate::identity::{BearerError, PolicyError};
 use crate::jose::token::TokenError;
 use crate::jsonrpc::{self, ErrorObject};
@@ -20,8 +21,10 @@ pub enum Failure {
     Guard(GuardError),
     /// There is nothing at this path.
     NoSuchPath,
-    /// The path is one of the REST interface.
+    /// The path is one of the REST interface, which is switched off.
     NoRest,
+    /// A call over REST.
+    Rest(RestError),
     /// The path takes other methods only.
     Method {
         /// The value of `Allow`.
@@ -39,6 +42,10 @@ pub enum Failure {
     Head(HeadError),
     /// The body is longer than allowed, whatever was declared.
     BodyTooLarge(usize),
+    /// The body took too long to arrive.
+    BodyTooSlow,
+    /// The body ended before its end.
+    BodyBroken,
     /// The body has more JSON values than [`jsonrpc::MOST_VALUES`].
     TooManyValues,
     /// The body is not JSON.
@@ -60,6 +67,8 @@ pub enum Failure {
     NoSuchMethod(String),
     /// No such tool.
     NoSuchTool(String),
+    /// No such prompt.
+    NoSuchPrompt(String),
     /// No such resource, or none that this caller may see.
     NoSuchResource {
         /// As the client wrote it.
@@ -75,6 +84,12 @@ pub enum Failure {
     NoHandshake,
     /// The token of a line-based stream has run out.
     SessionExpired,
+}
+
+impl From<RestError> for Failure {
+    fn from(error: RestError) -> Self {
+        Self::Rest(error)
+    }
 }
 
 impl From<GeneratorError> for Failure {
@@ -110,6 +125,15 @@ impl Refusal {
         if let Failure::Token(error) = failure {
             return Self(error.to_string());
         }
+        // What a caller or ClickHouse says of a call may hold parts of the statement.
+        if let Failure::Rest(error) = failure {
+            return Self(match error {
+                RestError::NoSuchTool(_) => "there is no such tool".to_owned(),
+                RestError::Query(_) => "the query of the URL does not fit".to_owned(),
+                RestError::Failed { blame, reason: _ } => format!("the call failed: {blame:?}"),
+                RestError::OtherSite | RestError::NotAnObject => error.to_string(),
+            });
+        }
         if let Failure::Generator(GeneratorError::WrongBearer { configured: false }) = failure {
             return Self("a bearer token was given, but `server.jwe.generator_token` is not set".to_owned());
         }
@@ -130,9 +154,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
     match failure {
         Failure::Guard(error) => plain(403, error.to_string()),
         Failure::NoSuchPath => plain(404, "there is nothing here: the MCP endpoint is /mcp".into()),
-        Failure::NoRest => {
-            plain(404, "the REST interface is not part of this release: the MCP endpoint is /mcp".into())
-        }
+        Failure::NoRest => plain(404, "the REST interface is switched off: the MCP endpoint is /mcp".into()),
         Failure::Method { allow } => {
             Disclosure { allow: Some(allow), ..plain(405, format!("this path takes {allow} only")) }
         }
@@ -156,10 +178,23 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
         Failure::Generator(error) => generator(error),
-        Failure::Head(error @ HeadError::NotAcceptable) => plain(406, error.to_string()),
+        Failure::Rest(RestError::NoSuchTool(name)) => {
+            let cut: String = name.chars().take(64).collect();
+            plain(404, RestError::NoSuchTool(cut).to_string())
+        }
+        Failure::Rest(error @ RestError::OtherSite) => plain(403, error.to_string()),
+        Failure::Rest(error @ (RestError::Query(_) | RestError::NotAnObject)) => {
+            plain(400, error.to_string())
+        }
+        Failure::Rest(RestError::Failed { blame, reason }) => plain(blame.status(), reason.clone()),
+        Failure::Head(error @ (HeadError::NotAcceptable | HeadError::NotJsonAcceptable)) => {
+            plain(406, error.to_string())
+        }
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
         Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
         Failure::BodyTooLarge(most) => plain(413, HeadError::TooLarge(*most).to_string()),
+        Failure::BodyTooSlow => plain(408, "the body took too long".into()),
+        Failure::BodyBroken => plain(400, "the body broke off".into()),
         Failure::TooManyValues => rpc(
             413,
             jsonrpc::INVALID_REQUEST,
@@ -181,6 +216,9 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::NoSuchTool(name) => {
             rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no tool {}", shortened(name)))
+        }
+        Failure::NoSuchPrompt(name) => {
+            rpc(200, jsonrpc::INVALID_PARAMS, format!("there is no prompt {}", shortened(name)))
         }
         Failure::NoSuchResource { uri, revision } => {
             let code = match revision.has_own_code_for_absent_resources() {
@@ -261,6 +299,7 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::exchange::generator::WishError;
+    use crate::exchange::rest::{Blame, QueryError};
     use crate::identity::ChoiceError;
     use crate::sql::{DenyList, ImpersonatedUser};
 
@@ -272,7 +311,7 @@ mod tests {
             (Failure::Guard(GuardError::Host), "403 the Host header is not one of `server.allowed_hosts`"),
             (Failure::Guard(GuardError::Origin), "403 the Origin is not one of `server.cors_origin`"),
             (Failure::NoSuchPath, "404 there is nothing here: the MCP endpoint is /mcp"),
-            (Failure::NoRest, "404 the REST interface is not part of this release: the MCP endpoint is /mcp"),
+            (Failure::NoRest, "404 the REST interface is switched off: the MCP endpoint is /mcp"),
             (Failure::Method { allow: "POST" }, "405 this path takes POST only | Allow: POST"),
             (
                 Failure::Bearer(BearerError::Missing),
@@ -321,6 +360,23 @@ mod tests {
             ),
             (Failure::Head(HeadError::UnsupportedMediaType), "415 Content-Type must be application/json"),
             (Failure::Head(HeadError::TooLarge(9)), "413 the body may have 9 bytes at most"),
+            (Failure::Head(HeadError::NotJsonAcceptable), "406 Accept must allow application/json"),
+            (Failure::BodyTooSlow, "408 the body took too long"),
+            (Failure::BodyBroken, "400 the body broke off"),
+            (
+                Failure::Rest(RestError::NoSuchTool("x\"".into())),
+                "404 there is no tool \"x\\\"\": /openapi lists what there is",
+            ),
+            (Failure::Rest(RestError::OtherSite), "403 a page of another site may not have this fetched"),
+            (
+                Failure::Rest(RestError::Query(QueryError::Unknown("sql".into()))),
+                "400 there is no query parameter \"sql\"",
+            ),
+            (
+                Failure::Rest(RestError::NotAnObject),
+                "400 the body must be a JSON object: the arguments by their names",
+            ),
+            (Failure::Rest(RestError::Failed { blame: Blame::Rights, reason: "no".into() }), "403 no"),
             (Failure::BodyTooLarge(9), "413 the body may have 9 bytes at most"),
             (Failure::TooManyValues, "413 -32600 the JSON may have 200000 values at most"),
             (Failure::NotJson, "400 -32700 the message is not JSON"),
@@ -344,6 +400,7 @@ mod tests {
                 &format!("404 -32601 there is no method {:?}…", "a\n".repeat(32)),
             ),
             (Failure::NoSuchTool("x".into()), "200 -32602 there is no tool \"x\""),
+            (Failure::NoSuchPrompt("x".into()), "200 -32602 there is no prompt \"x\""),
             (
                 Failure::NoSuchResource { uri: "x:y".into(), revision: Revision::V2025_11_25 },
                 "200 -32002 there is no resource \"x:y\" {\"uri\":\"x:y\"}",

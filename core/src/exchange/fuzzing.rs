@@ -1,5 +1,6 @@
 //! The property that the fuzz target and the replayed corpus hold exchanges to: whatever comes in, nothing panics,
-//! every request gets one answer with its own id, and nobody without a token is answered with success.
+//! every request gets one answer with its own id, nobody without a token is answered with success, a GET sends nothing
+//! that writes, and the REST interface answers in JSON.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
-use super::{Admission, FetchFailure, Flow, Inbound, Reply, Route, Service, Step, admit, begin};
-use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Row};
+use super::{Admission, FetchFailure, Flow, Inbound, Reply, RestPath, Route, Service, Step, admit, begin};
+use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Row, Statement};
 use crate::config::{self, Host, Sources};
 use crate::env::Env;
 use crate::facts::Facts;
@@ -29,7 +30,8 @@ static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
 });
 
 fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
-    let environment = std::iter::once(&("MCP_TRANSPORT", "http"))
+    let environment = [("MCP_TRANSPORT", "http"), ("MCP_OPENAPI", "http")]
+        .iter()
         .chain(variables)
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
@@ -45,12 +47,17 @@ pub fn check(data: &[u8]) {
     let flag = |at: usize| flags.get(at).copied().unwrap_or_default();
     let closed = flag(0) & 1 == 1;
     let Some(service) = (if closed { CLOSED.as_ref() } else { OPEN.as_ref() }) else { return };
-    let mut world = World { facts: Facts::default(), rng: Counting(1), events: flags };
+    let mut world = World { facts: Facts::default(), rng: Counting(1), events: flags, may_write: true };
     if flag(0) & 2 == 2 && !closed {
         return world.line(service, body);
     }
     let Some(request) = request(head) else { return };
     let (parts, ()) = request.into_parts();
+    let over_rest = matches!(
+        Route::parse(parts.uri.path(), service.keys.is_some()),
+        Some(Route::OpenApi { .. }) if parts.method != "OPTIONS"
+    );
+    world.may_write = parts.method == "POST";
     let admission = admit(&mut world.env(), service, &parts);
     let admitted = match admission {
         Admission::Answer(answer) => {
@@ -60,15 +67,22 @@ pub fn check(data: &[u8]) {
                     || parts.uri.path().len() > 1
                     || parts.method == "OPTIONS"
             );
+            if over_rest {
+                check_rest(&answer);
+            }
             return;
         }
         Admission::Read(admitted) => admitted,
     };
     let generates = *admitted.route() == Route::Generator;
-    let open_to_all = generates || *admitted.route() == Route::Health;
+    let is_schema = matches!(admitted.route(), Route::OpenApi { path: RestPath::Schema, .. });
+    let open_to_all = generates || is_schema || *admitted.route() == Route::Health;
     assert!(!closed || open_to_all, "a stranger was admitted");
     let step = begin(&mut world.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body)));
     let Reply::Http(answer) = world.drive(step) else { fail("HTTP is answered with HTTP") };
+    if over_rest {
+        return check_rest(&answer);
+    }
     if generates && answer.status().is_success() {
         return check_minted(service, answer.body());
     }
@@ -101,6 +115,15 @@ fn check_minted(service: &Service, answer: &[u8]) {
     );
 }
 
+/// Everything that the REST interface says is a JSON object, and says `error` if and only if it is one.
+fn check_rest(answer: &http::Response<Bytes>) {
+    let is_json = answer.headers().get("content-type").is_some_and(|kind| kind == "application/json");
+    let Ok(Value::Object(body)) = serde_json::from_slice(answer.body()) else { fail("REST without JSON") };
+    assert!(is_json, "JSON that does not say so");
+    let is_error = body.get("error").is_some_and(Value::is_string) && body.len() == 1;
+    assert!(answer.status().is_success() != is_error, "a status that does not fit its body");
+}
+
 /// A response has the id of its request, or none where the request had none that could be read.
 fn check_answer(request: Option<&Value>, answer: &[u8]) {
     let Ok(answer) = serde_json::from_slice::<Value>(answer) else { fail("the answer is not JSON") };
@@ -120,6 +143,7 @@ struct World<'a> {
     facts: Facts,
     rng: Counting,
     events: &'a [u8],
+    may_write: bool,
 }
 
 impl World<'_> {
@@ -146,7 +170,9 @@ impl World<'_> {
         for _ in 0..MOST_STEPS {
             step = match step {
                 Step::Done(reply) => return reply,
-                Step::Query(_, mut waiting) => {
+                Step::Query(request, mut waiting) => {
+                    let writes = matches!(request.statement, Statement::Writable(_));
+                    assert!(self.may_write || !writes, "something that writes was fetched");
                     for event in self.events.iter().map(|byte| event(*byte)).chain([QueryEvent::End]) {
                         if waiting.accept(&mut self.env(), event) == Flow::Stop {
                             break;

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::admit::json_answer;
-use super::running::{Next, Running, Scene, Shape, Surface};
+use super::running::{Next, Running, Scene, Shape};
 use crate::clickhouse::{Credential, Outcome, ReadLimits, RowLimits, Statement};
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
@@ -45,10 +45,7 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
 
 /// The answer of `/health` once the probe is over. What went wrong is the operator's business, and in the log.
 pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Response<Bytes> {
-    let origin = match &scene.surface {
-        Surface::Http { origin, .. } => origin.as_deref(),
-        Surface::Line { .. } => None,
-    };
+    let origin = scene.origin();
     match result {
         CallResult::Structured(_) => report(200, now, "healthy", &[("clickhouse", "connected")], origin),
         CallResult::Failed(_) | CallResult::BadArguments(_) | CallResult::Absent(_) => {

@@ -22,7 +22,9 @@ mod failure;
 pub mod fuzzing;
 mod generator;
 mod health;
+mod library;
 mod progress;
+mod rest;
 mod route;
 mod running;
 mod service;
@@ -34,8 +36,9 @@ pub use bound::{Asked, AskedError, Bound, Bounded};
 pub use cancellation::kill_instead;
 pub use failure::{Disclosure, Failure, Refusal, disclose};
 pub use generator::{GeneratorError, GeneratorGate, WishError};
-pub use route::Route;
-pub use service::{Service, StartError};
+pub use rest::{Blame, QueryError, RestError};
+pub use route::{RestPath, Route};
+pub use service::{Offer, Service, StartError};
 pub use step::{
     AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, FetchFailure, FetchRequest, Flow, NamedBy, Reply,
     ServerRequest, Step,

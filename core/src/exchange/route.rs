@@ -15,10 +15,12 @@ pub enum Route {
         /// The token of the path.
         token: Option<Secret<String>>,
     },
-    /// The REST interface below a token: `/{token}/openapi` and what lies deeper.
+    /// The REST interface: `/openapi` and what lies deeper, or the same below a token.
     OpenApi {
         /// The token of the path.
-        token: Secret<String>,
+        token: Option<Secret<String>>,
+        /// What lies deeper.
+        path: RestPath,
     },
     /// `/jwe-token-generator`: makes tokens.
     Generator,
@@ -26,6 +28,25 @@ pub enum Route {
     Live,
     /// `/health`: the process can do its work.
     Health,
+}
+
+/// A path of the REST interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestPath {
+    /// The schema.
+    Schema,
+    /// What could be the name of a tool, as it stands in the URL.
+    Tool(String),
+}
+
+impl RestPath {
+    /// What follows the token, if it is one of these.
+    fn parse(path: &str) -> Option<Self> {
+        match path.strip_prefix("openapi")? {
+            "" => Some(Self::Schema),
+            rest => rest.strip_prefix('/').map(|name| Self::Tool(name.to_owned())),
+        }
+    }
 }
 
 impl Route {
@@ -40,13 +61,14 @@ impl Route {
             "" | "/mcp" | "/http" | "/sse" => return Some(Self::Mcp { token: None }),
             _ => path.strip_prefix('/')?,
         };
+        if let Some(path) = RestPath::parse(rest) {
+            return Some(Self::OpenApi { token: None, path });
+        }
         let (segment, rest) = rest.split_once('/').unwrap_or((rest, ""));
         let token = token(segment).filter(|_| tokens_in_paths)?;
         match rest {
             "" | "mcp" | "http" | "sse" => Some(Self::Mcp { token: Some(token) }),
-            "openapi" => Some(Self::OpenApi { token }),
-            rest if rest.starts_with("openapi/") => Some(Self::OpenApi { token }),
-            _ => None,
+            rest => RestPath::parse(rest).map(|path| Self::OpenApi { token: Some(token), path }),
         }
     }
 }
@@ -57,7 +79,10 @@ impl fmt::Display for Route {
         f.write_str(match self {
             Self::Mcp { token: None } => "/mcp",
             Self::Mcp { token: Some(_) } => "/{token}/mcp",
-            Self::OpenApi { token: _ } => "/{token}/openapi",
+            Self::OpenApi { token: None, path: RestPath::Schema } => "/openapi",
+            Self::OpenApi { token: None, path: RestPath::Tool(_) } => "/openapi/{tool}",
+            Self::OpenApi { token: Some(_), path: RestPath::Schema } => "/{token}/openapi",
+            Self::OpenApi { token: Some(_), path: RestPath::Tool(_) } => "/{token}/openapi/{tool}",
             Self::Generator => "/jwe-token-generator",
             Self::Live => "/livez",
             Self::Health => "/health",
@@ -95,7 +120,8 @@ mod tests {
 
     #[test]
     fn paths_lead_to_routes() {
-        let openapi = || Some(Route::OpenApi { token: Secret::from(TOKEN) });
+        let rest = |token: Option<&str>, path| Some(Route::OpenApi { token: token.map(Secret::from), path });
+        let tool = |name: &str| RestPath::Tool(name.to_owned());
         for (path, wanted) in [
             ("/".to_owned(), mcp(None)),
             ("/mcp".to_owned(), mcp(None)),
@@ -113,15 +139,22 @@ mod tests {
             (format!("/{TOKEN}/mcp"), mcp(Some(TOKEN))),
             (format!("/{TOKEN}/http"), mcp(Some(TOKEN))),
             (format!("/{TOKEN}/sse/"), mcp(Some(TOKEN))),
-            (format!("/{TOKEN}/openapi"), openapi()),
-            (format!("/{TOKEN}/openapi/"), openapi()),
-            (format!("/{TOKEN}/openapi/execute_query"), openapi()),
+            (format!("/{TOKEN}/openapi"), rest(Some(TOKEN), RestPath::Schema)),
+            (format!("/{TOKEN}/openapi/"), rest(Some(TOKEN), RestPath::Schema)),
+            (format!("/{TOKEN}/openapi/execute_query"), rest(Some(TOKEN), tool("execute_query"))),
+            (format!("/{TOKEN}/openapi/a/b"), rest(Some(TOKEN), tool("a/b"))),
             (format!("/{TOKEN}/openapix"), None),
             (format!("/{TOKEN}/admin"), None),
             (format!("/{TOKEN}/jwe-token-generator"), None),
             (format!("/x/{TOKEN}"), None),
-            ("/openapi".to_owned(), None),
-            ("/openapi/execute_query".to_owned(), None),
+            ("/openapi".to_owned(), rest(None, RestPath::Schema)),
+            ("/openapi/".to_owned(), rest(None, RestPath::Schema)),
+            ("/openapi/execute_query".to_owned(), rest(None, tool("execute_query"))),
+            ("/openapi/execute_query/".to_owned(), rest(None, tool("execute_query"))),
+            ("/openapi//".to_owned(), rest(None, tool(""))),
+            (format!("/openapi/{TOKEN}"), rest(None, tool(TOKEN))),
+            ("/openapix".to_owned(), None),
+            ("/openapi%2Fexecute_query".to_owned(), None),
             ("/favicon.ico".to_owned(), None),
             ("/mcp/x".to_owned(), None),
             ("//mcp".to_owned(), None),
@@ -169,12 +202,17 @@ mod tests {
 
     #[test]
     fn no_route_shows_its_token() {
-        for (end, wanted) in
-            [("", "/{token}/mcp"), ("/sse", "/{token}/mcp"), ("/openapi/x", "/{token}/openapi")]
-        {
+        for (end, wanted) in [
+            ("", "/{token}/mcp"),
+            ("/sse", "/{token}/mcp"),
+            ("/openapi", "/{token}/openapi"),
+            ("/openapi/x", "/{token}/openapi/{tool}"),
+        ] {
             let route = Route::parse(&format!("/{TOKEN}{end}"), true).unwrap();
             assert_eq!(route.to_string(), wanted);
             assert!(!format!("{route:?}").contains("eyJ"));
         }
+        let route = Route::parse(&format!("/openapi/{TOKEN}"), true).unwrap();
+        assert_eq!(route.to_string(), "/openapi/{tool}");
     }
 }

@@ -10,13 +10,14 @@ use super::begin::{Batch, Told, next_of_batch, refuse};
 use super::failure::Failure;
 use super::health;
 use super::progress::Progress;
+use super::rest::{self, Ending};
 use super::service::Service;
 use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step};
 use crate::clickhouse::Rows;
 use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
-use crate::mcp::{CallResult, Revision, result_meta};
+use crate::mcp::{CallResult, Capabilities, Revision, result_meta};
 use crate::time::UnixTime;
 use crate::tool::{Call, Moment, Task, ToolState, ToolStep, catalogue};
 use crate::trace::TraceContext;
@@ -66,6 +67,8 @@ pub(super) enum Shape {
     Method { revision: Revision, cached: bool },
     /// The list of tools in the shape of a revision, where rules make some of them.
     Tools { revision: Revision },
+    /// The answer over REST.
+    Rest(Ending),
     /// The answer of `/health`.
     Health,
 }
@@ -102,7 +105,10 @@ impl Running {
     }
 
     /// Goes on after a pause.
-    pub(super) fn resume(self: Box<Self>, env: &mut Env<'_>, state: ToolState, moment: Moment) -> Step {
+    pub(super) fn resume(mut self: Box<Self>, env: &mut Env<'_>, state: ToolState, moment: Moment) -> Step {
+        if let Shape::Rest(ending) = &mut self.shape {
+            ending.heard(env.now, &moment);
+        }
         let step = self.task.resume(env, &self.call, state, moment);
         self.advance(env, step).settle(env)
     }
@@ -124,6 +130,9 @@ impl Running {
                 }
                 ToolStep::Query(request, limits, state) => {
                     self.progress.begin_query();
+                    if let Shape::Rest(ending) = &mut self.shape {
+                        ending.asked(env.now, &request);
+                    }
                     let waiting = AwaitQuery::new(self, state, Rows::new(limits), &request);
                     return Next::Step(Step::Query(request, waiting));
                 }
@@ -145,6 +154,7 @@ impl Running {
     fn complete(self, env: &mut Env<'_>, result: &CallResult) -> Next {
         let Self { id, shape, mut scene, call, .. } = self;
         match shape {
+            Shape::Rest(ending) => Next::Step(Step::Done(Reply::Http(rest::answer(&scene, ending, result)))),
             Shape::Health => Next::Step(Step::Done(Reply::Http(health::answer(&scene, env.now, result)))),
             Shape::Tools { revision } => {
                 let known = catalogue::known(env, &call.config, &call.access);
@@ -266,6 +276,11 @@ impl Scene {
         text
     }
 
+    /// What is declared to this client.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities { tools_change: self.tells_of_changes(), ..self.service.capabilities() }
+    }
+
     /// Whether a client can hear that the tools have changed: on a stream, where rules make tools.
     pub(super) fn tells_of_changes(&self) -> bool {
         matches!(self.surface, Surface::Line { .. }) && catalogue::has_rules(&self.service.config)
@@ -282,6 +297,14 @@ impl Scene {
             && told.is_news(known.digest())
         {
             notices.push(jsonrpc::notification_text("notifications/tools/list_changed", &json!({})));
+        }
+    }
+
+    /// The origin whose page may read the answer.
+    pub(super) fn origin(&self) -> Option<&str> {
+        match &self.surface {
+            Surface::Http { origin, .. } => origin.as_deref(),
+            Surface::Line { .. } => None,
         }
     }
 

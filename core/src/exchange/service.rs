@@ -8,6 +8,9 @@ use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
 use crate::identity::{Caller, Policy, PolicyError};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
+use crate::mcp::Capabilities;
+use crate::prompt::Prompts;
+use crate::resource::Resources;
 use crate::tool::{Table, catalogue};
 use crate::transport::guard::{Guard, is_loopback};
 
@@ -15,6 +18,8 @@ use crate::transport::guard::{Guard, is_loopback};
 pub struct Service {
     pub(super) config: Arc<Config>,
     pub(super) tools: Table,
+    pub(super) resources: Resources,
+    pub(super) prompts: Prompts,
     pub(super) guard: Guard,
     /// What opens tokens; `None` where none are asked for, or where the host around the component has opened them.
     pub(super) keys: Option<TokenKeys>,
@@ -23,6 +28,24 @@ pub struct Service {
     pub(super) generator: Generator,
     /// Everybody, where no authentication is configured.
     pub(super) anonymous: Option<Caller>,
+}
+
+/// What a server offers: the product is one, the server of a conformance suite another.
+#[derive(Clone, Default)]
+pub struct Offer {
+    /// What can be called.
+    pub tools: Table,
+    /// What can be read.
+    pub resources: Resources,
+    /// What can be begun with.
+    pub prompts: Prompts,
+}
+
+impl From<Table> for Offer {
+    /// Tools and nothing else.
+    fn from(tools: Table) -> Self {
+        Self { tools, ..Self::default() }
+    }
 }
 
 /// Why a configuration cannot serve.
@@ -46,14 +69,15 @@ pub enum StartError {
 }
 
 impl Service {
-    /// A service of Housekey's own tools, as the configuration wants them.
+    /// A service of all that Housekey has, as the configuration wants them.
     pub fn product(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
-        let tools = Table::product(&config);
-        Self::new(config, tools, host)
+        let (tools, resources, prompts) = (Table::product(&config), Resources::product(), Prompts::product());
+        Self::new(config, Offer { tools, resources, prompts }, host)
     }
 
-    /// A service of these tools under this configuration.
-    pub fn new(config: Config, tools: Table, host: Host) -> Result<Arc<Self>, StartError> {
+    /// A service of this offer under this configuration.
+    pub fn new(config: Config, offer: impl Into<Offer>, host: Host) -> Result<Arc<Self>, StartError> {
+        let Offer { tools, resources, prompts } = offer.into();
         let jwe = &config.server.jwe;
         let keys = match host {
             Host::Native | Host::Edge if jwe.enabled => {
@@ -71,6 +95,8 @@ impl Service {
         Ok(Arc::new(Self {
             config: Arc::new(config),
             tools,
+            resources,
+            prompts,
             guard,
             keys,
             life,
@@ -94,6 +120,11 @@ impl Service {
     /// The configuration.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// What clients are told that there is.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities { tools_change: false, resources: !self.resources.is_empty(), prompts: !self.prompts.is_empty() }
     }
 
     /// The caller of a line-based stream, from the configured token.

@@ -1,12 +1,18 @@
 //! The Model Context Protocol: revisions, what they say on the wire, and what a request must carry.
 
+mod completion;
 mod lifecycle;
 mod meta;
+mod prompt;
+mod resource;
 mod revision;
 mod tool;
 
-pub use lifecycle::{discover_result, initialize_result, result_meta, supported_versions};
+pub use completion::{MOST_COMPLETIONS, completion_result};
+pub use lifecycle::{Capabilities, discover_result, initialize_result, result_meta, supported_versions};
 pub use meta::{Meta, MetaError, progress_token, trace_context};
+pub use prompt::{PromptArgument, PromptDefinition, prompt_result, prompts_result};
+pub use resource::{Address, ResourceDefinition, read_result, resources_result, templates_result};
 pub use revision::Revision;
 pub use tool::{CallResult, Definition, Hints, list_result};
 

@@ -82,6 +82,11 @@ impl Revision {
         self >= Self::V2025_06_18
     }
 
+    /// A server says that it completes arguments. It could before, but had no word for it.
+    pub fn declares_completions(self) -> bool {
+        self >= Self::V2025_03_26
+    }
+
     /// Progress notifications have a `message`.
     pub fn has_progress_message(self) -> bool {
         self >= Self::V2025_03_26

@@ -35,8 +35,10 @@ pub(crate) use constraints::{inspected, inspection};
 pub use execute_query::ExecuteQuery;
 pub(crate) use explain::told;
 pub use explain_query::ExplainQuery;
+pub(crate) use inquiry::{Answer, Inquiry, Turn};
 pub use plan::Learned;
 pub(crate) use plan::{Plan, Question, learn};
+pub(crate) use table_answer::told as told_of_cut;
 pub use write_query::WriteQuery;
 
 /// What a tool keeps over a pause. It is a plain JSON value, so that it can be sealed and handed to the client.
@@ -151,6 +153,11 @@ impl Table {
     /// How the tools are listed that are there for this caller.
     pub fn definitions(&self, access: &Access) -> impl Iterator<Item = &Definition> {
         self.offered(access).map(|tool| tool.definition())
+    }
+
+    /// How the tools are listed that only read, for those who have not said yet who they are.
+    pub fn readers(&self) -> impl Iterator<Item = &Definition> {
+        self.tools.iter().map(|tool| tool.definition()).filter(|definition| definition.hints.read_only)
     }
 
     /// A caller who may only read has no tool that writes: it is neither listed nor found.

@@ -14,7 +14,8 @@ use crate::clickhouse::{
 use crate::env::Env;
 use crate::facts::{AccessKey, Refusals, RefusedValue};
 use crate::jsonrpc::RequestId;
-use crate::sql::{Inner, StatementKind};
+use crate::mcp::CallResult;
+use crate::sql::{Inner, ReadOnlySql, Rules, StatementKind};
 
 /// Bytes that a single row may take on the wire when no byte cap says less.
 const LARGEST_ROW: usize = 16 << 20;
@@ -43,6 +44,18 @@ impl Question {
     /// A statement without anything beside it.
     pub(crate) fn new(statement: Statement) -> Self {
         Self { statement, parameters: Vec::new(), settings: Vec::new(), rows: None, seconds: None }
+    }
+
+    /// A statement of our own, with texts for its parameters. Whatever the texts hold, they cannot become a part of it.
+    pub(crate) fn own(sql: &'static str, texts: &[(&str, &str)]) -> Result<Self, CallResult> {
+        let statement = ReadOnlySql::parse(sql, &Rules::internal())
+            .map_err(|refusal| CallResult::Failed(refusal.to_string()))?;
+        let parameters = texts
+            .iter()
+            .map(|(name, text)| Parameter::text(name, text))
+            .collect::<Result<_, _>>()
+            .map_err(|error| CallResult::Failed(error.to_string()))?;
+        Ok(Self { parameters, ..Self::new(Statement::ReadOnly(statement)) })
     }
 }
 

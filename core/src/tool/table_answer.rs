@@ -74,7 +74,7 @@ pub(super) fn table(
 }
 
 /// What a cut answer says of itself.
-pub(super) fn told(cut: Truncated) -> Value {
+pub(crate) fn told(cut: Truncated) -> Value {
     let reason = match cut.reason {
         TruncationReason::Rows => "rows",
         TruncationReason::Bytes => "bytes",

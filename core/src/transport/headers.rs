@@ -39,6 +39,9 @@ pub enum HeadError {
     /// The client takes neither form of answer.
     #[error("Accept must allow application/json or text/event-stream")]
     NotAcceptable,
+    /// The client takes no JSON.
+    #[error("Accept must allow application/json")]
+    NotJsonAcceptable,
     /// The body is not declared to be JSON.
     #[error("Content-Type must be application/json")]
     UnsupportedMediaType,
@@ -75,6 +78,24 @@ pub fn check_head(headers: &HeaderMap, max_body: usize) -> Result<(), HeadError>
     check_length(headers, max_body)
 }
 
+/// The same where JSON is the only form of answer.
+pub fn check_json_head(headers: &HeaderMap, max_body: usize) -> Result<(), HeadError> {
+    check_json_is_taken(headers)?;
+    if !declares_json(headers) {
+        return Err(HeadError::UnsupportedMediaType);
+    }
+    check_length(headers, max_body)
+}
+
+/// Judges `Accept` where JSON is the only form of answer.
+pub fn check_json_is_taken(headers: &HeaderMap) -> Result<(), HeadError> {
+    if accepts(headers, &["*/*", "application/*", "application/json"]) {
+        Ok(())
+    } else {
+        Err(HeadError::NotJsonAcceptable)
+    }
+}
+
 /// Judges `Content-Length` alone.
 pub fn check_length(headers: &HeaderMap, max_body: usize) -> Result<(), HeadError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -85,16 +106,18 @@ pub fn check_length(headers: &HeaderMap, max_body: usize) -> Result<(), HeadErro
 }
 
 fn accepts_our_answers(headers: &HeaderMap) -> bool {
+    accepts(headers, &["*/*", "application/*", "application/json", "text/*", "text/event-stream"])
+}
+
+/// Whether `Accept` has one of these ranges, or is not there.
+fn accepts(headers: &HeaderMap, wanted: &[&str]) -> bool {
     let mut ranges = headers.get_all(ACCEPT).iter().peekable();
     if ranges.peek().is_none() {
         return true;
     }
     ranges.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
         let range = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(
-            range.as_str(),
-            "*/*" | "application/*" | "application/json" | "text/*" | "text/event-stream"
-        )
+        wanted.contains(&range.as_str())
     })
 }
 

@@ -2,4 +2,5 @@
 
 pub mod guard;
 pub mod headers;
+pub mod percent;
 pub mod sse;

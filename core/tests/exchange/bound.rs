@@ -420,3 +420,25 @@ fn under_the_name_of_a_made_tool_nothing_is_written_but_bound_values_into_what_a
     let refusal = plan(&mut plain, &alice, &asked("SELECT 1", &[("log_comment", &made)])).err();
     assert_eq!(refusal, Some(AskedError::Tool), "without rules no tool is made");
 }
+
+#[test]
+fn methods_that_ask_are_planned_like_tools() {
+    let mut server = operator();
+    let alice = bound(&mut server, &person("alice"));
+    let comment = |tool: &str| COMMENT.replace("execute_query", tool);
+    for (tool, known) in [
+        ("resources/read", true),
+        ("completion/complete", true),
+        ("resources/list", false),
+        ("prompts/get", false),
+        ("resources", false),
+        ("", false),
+    ] {
+        let planned = plan(&mut server, &alice, &asked("SELECT 1", &[("log_comment", &comment(tool))]));
+        assert_eq!(planned.as_ref().err(), (!known).then_some(&AskedError::Tool), "{tool}");
+        if let Ok(bounded) = planned {
+            assert!(setting(&bounded, "log_comment").unwrap().contains(tool));
+            assert!(matches!(&bounded.request.run_as, RunAs::ExecuteAs(user) if user.as_str() == "alice"));
+        }
+    }
+}

@@ -10,8 +10,8 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest, Row};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, FetchFailure, FetchRequest, Flow, Inbound, Reply, ServerRequest, Service, Session, Step,
-    admit, begin,
+    Admission, FetchFailure, FetchRequest, Flow, Inbound, Offer, Reply, ServerRequest, Service, Session,
+    Step, admit, begin,
 };
 use housekey_core::facts::{Document, Facts};
 use housekey_core::time::UnixTime;
@@ -81,8 +81,8 @@ pub(crate) struct Scripted {
     pub(crate) sent: Vec<String>,
 }
 
-/// A service under a configuration of these variables: of Housekey's own tools, or of others.
-pub(crate) fn service(variables: &[(&str, &str)], tools: Option<Table>) -> Arc<Service> {
+/// A service under a configuration of these variables: of what Housekey offers, or of something else.
+pub(crate) fn service(variables: &[(&str, &str)], offer: Option<Offer>) -> Arc<Service> {
     // Over HTTP unless the variables say otherwise: a later value of the same name wins.
     let environment = std::iter::once(&("MCP_TRANSPORT", "http"))
         .chain(variables)
@@ -91,8 +91,8 @@ pub(crate) fn service(variables: &[(&str, &str)], tools: Option<Table>) -> Arc<S
     let sources = Sources { document: None, environment, flags: Vec::new() };
     let loaded =
         config::load(Host::Native, &sources, &|_| Err("no files here".into())).expect("a configuration");
-    match tools {
-        Some(tools) => Service::new(loaded.config, tools, Host::Native),
+    match offer {
+        Some(offer) => Service::new(loaded.config, offer, Host::Native),
         None => Service::product(loaded.config, Host::Native),
     }
     .expect("a service")
@@ -104,7 +104,11 @@ impl Scripted {
     }
 
     pub(crate) fn with_tools(variables: &[(&str, &str)], tools: Table) -> Self {
-        Self::of(service(variables, Some(tools)))
+        Self::with_offer(variables, tools.into())
+    }
+
+    pub(crate) fn with_offer(variables: &[(&str, &str)], offer: Offer) -> Self {
+        Self::of(service(variables, Some(offer)))
     }
 
     fn of(service: Arc<Service>) -> Self {

@@ -187,7 +187,8 @@ fn tokens_in_paths_leave_no_trace() {
         let pieces: Vec<&[u8]> = token.as_bytes().windows(PIECE).collect();
         for (segment, end) in spellings_of_any(token).iter().flat_map(|s| ends.map(|end| (s.clone(), end))) {
             let target = format!("/{segment}{end}");
-            for mut server in [Scripted::new(SECURE), Scripted::new(&[])] {
+            let over_rest = Scripted::new(&[SECURE, &[("MCP_OPENAPI", "http")]].concat());
+            for mut server in [Scripted::new(SECURE), over_rest, Scripted::new(&[])] {
                 let answer =
                     post(&mut server, &target, &[("host", "localhost"), ("origin", "http://localhost")]);
                 let refusal = answer.extensions().get::<Refusal>();

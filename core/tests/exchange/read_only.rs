@@ -32,7 +32,7 @@ impl Task for Writing {
     }
 }
 
-fn tools() -> Table {
+pub(crate) fn tools() -> Table {
     let config = config::load(Host::Native, &Sources::default(), &|_| Err(String::new())).unwrap().config;
     let hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
     let definition = Definition {

@@ -2,8 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, RuleSource, Server, Tls,
-    ToolRule, Tools, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, RuleSource, Server,
+    Tls, ToolRule, Tools, Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
@@ -94,6 +94,7 @@ fn bound_server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
+        openapi: OpenApi { enabled, tls },
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -107,6 +108,7 @@ fn bound_server_section(server: &Server) -> Value {
         "tool_timeouts": map(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
+        "openapi": { "enabled": enabled, "tls": tls },
         "max_body_bytes": max_body_bytes,
     })
 }
@@ -203,6 +205,7 @@ fn server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
+        openapi: OpenApi { enabled, tls },
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -248,6 +251,7 @@ fn server_section(server: &Server) -> Value {
             "generator_token": generator_token.as_ref().map_or("", |token| token.expose()),
             "generator_rate": 0,
         },
+        "openapi": { "enabled": enabled, "tls": tls },
         "max_body_bytes": max_body_bytes,
     })
 }
@@ -314,6 +318,7 @@ server:
   jwe: { enabled: true, jwe_secret_key: ['new, with a comma and more', 'older secret of the same kind'], leeway: 3 }
   max_body_bytes: 5000
   tool_timeouts: { execute_query: 30 }
+  openapi: { enabled: true, tls: true }
 logging: { level: warn }
 ";
         let no_files = |_: &str| Err(String::new());
@@ -336,6 +341,7 @@ logging: { level: warn }
         assert_eq!(edge.server.max_body_bytes, native.server.max_body_bytes);
         assert_eq!(edge.server.tool_timeouts, [("execute_query".to_owned(), 30)]);
         assert_eq!(edge.server.tool_timeouts, native.server.tool_timeouts);
+        assert_eq!(edge.server.openapi, native.server.openapi);
         assert_eq!(edge.logging, native.logging);
     }
 

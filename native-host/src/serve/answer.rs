@@ -92,7 +92,7 @@ async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response
     let collect = async {
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return Err(plain(StatusCode::BAD_REQUEST, "the body broke off\n")) };
+            let Ok(frame) = frame else { return Err(admitted.broken_off()) };
             let Ok(chunk) = frame.into_data() else { continue };
             if bytes.len().saturating_add(chunk.len()) > admitted.max_body() {
                 return Err(admitted.too_large());
@@ -101,8 +101,7 @@ async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response
         }
         Ok(bytes.freeze())
     };
-    let late = Err(plain(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"));
-    timeout(BODY_TIMEOUT, collect).await.unwrap_or(late)
+    timeout(BODY_TIMEOUT, collect).await.unwrap_or_else(|_| Err(admitted.too_slow()))
 }
 
 fn http_reply(reply: Reply) -> Response<Bytes> {

@@ -1,7 +1,7 @@
 //! The component that queries through this host as an [`App`]: `--component housekey_hosted.wasm`.
 //!
-//! Core judges the head of a request here, outside of the sandbox, and what a guest is for is MCP alone: signs of life
-//! and new tokens need a login or a key, which no guest has. A guest sees the message and what shapes its answer; it
+//! Core judges the head of a request here, outside of the sandbox, and what a guest is for is MCP and calls over REST:
+//! signs of life and new tokens need a login or a key, which no guest has, and the schema the name of this server. A guest sees the message and what shapes its answer; it
 //! sees neither the token nor where in the request that stood.
 
 use housekey_core::exchange::{Admission, Route, admit};
@@ -22,7 +22,7 @@ pub(crate) struct Lending {
 }
 
 impl Lending {
-    /// Has the component answer MCP.
+    /// Has the component answer MCP and calls over REST.
     pub(crate) fn new(hosted: Hosted, native: Native) -> Self {
         Self { hosted, native }
     }
@@ -44,7 +44,11 @@ impl App for Lending {
         record.subject = admitted.subject().map(str::to_owned);
         let Some(bound) = admitted.bind() else { return respond(&self.native, admitted, body, record).await };
         let means = Means::lent(self.native.clone(), bound);
-        record.close(self.hosted.handle(Request::from_parts(stripped(&head), body), means).await)
+        record.close(
+            self.hosted
+                .handle(Request::from_parts(stripped(&head, admitted.bare_target()), body), means)
+                .await,
+        )
     }
 
     async fn finished(&self) {
@@ -54,10 +58,10 @@ impl App for Lending {
 
 /// The head of an admitted request without anything that proves who sent it, or says where to: only what core reads
 /// to answer a message is left. What is not listed may be a secret.
-fn stripped(head: &request::Parts) -> request::Parts {
+fn stripped(head: &request::Parts, target: Uri) -> request::Parts {
     let (mut bare, ()) = Request::new(()).into_parts();
     bare.method = head.method.clone();
-    bare.uri = Uri::from_static("/mcp");
+    bare.uri = target;
     for name in OF_MESSAGES {
         for value in head.headers.get_all(name) {
             bare.headers.append(name, value.clone());
@@ -93,7 +97,7 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        let bare = stripped(&head);
+        let bare = stripped(&head, Uri::from_static("/mcp"));
         let text = format!("{bare:?}");
         assert!(!text.contains("eyJ") && !text.contains("internal") && !text.contains("10.0.0.9"), "{text}");
         assert_eq!((bare.method.as_str(), bare.uri.to_string()), ("POST", "/mcp".to_owned()));

@@ -14,6 +14,8 @@ mod misconfigured;
 mod progress;
 mod protocol;
 mod refused;
+mod resources;
+mod rest;
 mod shutdown;
 mod tokens;
 mod tools;
@@ -183,6 +185,11 @@ const CASES: &[Case] = cases! {
         dynamic::hostile_values,
         dynamic::hostile_names,
         dynamic::rows_that_go_in,
+        resources::catalogue,
+        resources::structure,
+        resources::odd_names,
+        resources::names,
+        resources::prompts,
         auth::denied_people,
         tokens::claims_narrow,
         tools::databases,
@@ -204,6 +211,11 @@ const CASES: &[Case] = cases! {
         tokens::unknown_claims,
         tokens::chosen_servers,
         tokens::traces,
+        rest::people,
+        rest::caps,
+        rest::refusals,
+        rest::strangers,
+        rest::nobody_listens,
         generator::strangers,
         generator::statuses,
         generator::bearer,
@@ -235,7 +247,10 @@ const CASES: &[Case] = cases! {
     }
     Launch { misconfigured::launch }
     Unchecked { misconfigured::component }
-    Compared { alike::to_the_byte }
+    Compared {
+        alike::to_the_byte,
+        rest::alike,
+    }
     Cancelled {
         cancel::with_a_login,
         cancel::behind_the_gateway,

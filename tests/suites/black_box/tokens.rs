@@ -76,7 +76,7 @@ pub(crate) async fn paths(cell: Cell) -> Result<()> {
     for end in ["", "/", "/mcp", "/http", "/sse"] {
         is_alice(&at(&anonymous, &format!("/{good}{end}")).await?).context(end)?;
     }
-    // The REST interface is not part of this release; that is told to those alone who may ask.
+    // The REST interface is switched off; that is told to those alone who may ask.
     for end in ["/openapi", "/openapi/", "/openapi/execute_query", "/openapi/list_tables?limit=1"] {
         let reply = at(&anonymous, &format!("/{good}{end}")).await?;
         ensure!(

@@ -9,14 +9,9 @@ static TRANSPORTS: &[Choice] = &[
     choice("http"),
     later("sse", "the transport of 2024-11-05 comes in a later release; use `http`"),
 ];
-static OPENAPI: &[Choice] = &[
-    choice("disable"),
-    later("http", "the REST interface comes in a later release; use MCP over `http`"),
-    later("https", "the REST interface comes in a later release; use MCP over `http`"),
-];
+static OPENAPI: &[Choice] = &[choice("disable"), choice("http"), choice("https")];
 
 const TLS: &str = "let a proxy before Housekey end TLS";
-const REST: &str = "the REST interface comes in a later release; use MCP over `http`";
 
 pub(super) static KEYS: &[Key] = &[
     Key {
@@ -110,9 +105,13 @@ pub(super) static KEYS: &[Key] = &[
     key("server.tools_ttl", Kind::Seconds { min: 1, max: 86_400 }, "Seconds for which it is remembered what tools the rules of `server.tools` make for a person.")
         .named("tools-ttl", "MCP_TOOLS_TTL")
         .or("300"),
-    key("server.openapi.enabled", Kind::Bool, "The REST interface.").or("false").not_yet(REST),
-    key("server.openapi.tls", Kind::Bool, "Whether the REST schema names https.").or("false").not_yet(REST),
-    key("openapi", Kind::Choice(OPENAPI), "The REST interface.")
+    key("server.openapi.enabled", Kind::Bool, "Whether tools can also be called over REST, as `/openapi` describes.")
+        .named("openapi-enabled", "MCP_OPENAPI_ENABLED")
+        .or("false"),
+    key("server.openapi.tls", Kind::Bool, "Whether the schema at `/openapi` says that it is reached by https, which a proxy before Housekey ends. `server.oauth.public_resource_url` says more and wins.")
+        .named("openapi-tls", "MCP_OPENAPI_TLS")
+        .or("false"),
+    key("openapi", Kind::Choice(OPENAPI), "`http` and `https` switch `server.openapi.enabled` on and say what `server.openapi.tls` is. `disable` leaves both as they are.")
         .named("openapi", "MCP_OPENAPI")
         .or("disable")
         .outside_documents(),
