@@ -5,6 +5,7 @@ mod exception;
 pub mod fuzzing;
 pub mod http;
 mod json;
+mod lines;
 pub mod native;
 mod parameter;
 mod query;
@@ -13,10 +14,11 @@ mod type_name;
 mod value;
 
 pub use exception::{Constraint, Exception, RefusedSetting};
+pub use lines::Lines;
 pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
-    ReadLimits, Row, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
+    ReadLimits, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};

@@ -149,7 +149,7 @@ impl Client {
         let ended = async {
             loop {
                 match answer.next().await {
-                    QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {}
+                    QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. } => {}
                     QueryEvent::End => return Ok(()),
                     QueryEvent::Exception(exception) => return Err(NotCancelled::Refused(exception.code)),
                     QueryEvent::Broken(reason) => return Err(NotCancelled::Unasked(reason)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use housekey_core::clickhouse::native::Ending;
 use housekey_core::clickhouse::{
-    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Statement,
+    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, RunAs, Statement,
 };
 use housekey_core::config::Config;
 use housekey_core::identity::Access;
@@ -105,12 +105,12 @@ impl Asker {
     }
 
     /// Asks, and waits 15 seconds at most.
-    pub(super) async fn ask(&self, question: Question) -> Result<Vec<Row>, NoAnswer> {
+    pub(super) async fn ask(&self, question: Question) -> Result<Vec<String>, NoAnswer> {
         let asked = timeout(Duration::from_secs(PATIENCE), self.hear(question)).await;
         asked.unwrap_or_else(|_| Err(NoAnswer::Broken("ClickHouse took longer than 15 seconds".into())))
     }
 
-    async fn hear(&self, question: Question) -> Result<Vec<Row>, NoAnswer> {
+    async fn hear(&self, question: Question) -> Result<Vec<String>, NoAnswer> {
         let statement = question.statement().map_err(|refusal| NoAnswer::Broken(refusal.to_string()))?;
         let query_id = format!("housekey-test-{:032x}", rand::random::<u128>());
         let request = QueryRequest { statement, query_id, ..self.request.clone() };
@@ -119,7 +119,10 @@ impl Asker {
         loop {
             match answer.next().await {
                 QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-                QueryEvent::Row(row) => rows.push(row),
+                QueryEvent::Rows(more) => {
+                    let left = MOST_ROWS - rows.len();
+                    rows.extend(more.iter().take(left).map(str::to_owned));
+                }
                 QueryEvent::End if rows.is_empty() => {
                     return Err(NoAnswer::Broken("the answer was empty: is this ClickHouse?".into()));
                 }
