@@ -37,8 +37,8 @@ pub(super) fn push_float(bytes: &[u8], float: Float, out: &mut Buffer) {
             (value, if value.is_finite() { buffer.format_finite(value) } else { "" })
         }
     };
-    if (1e-5..1e15).contains(&value.abs()) {
-        // Here the shortest form has no exponent, nor would ClickHouse's.
+    if (1e-5..1e12).contains(&value.abs()) {
+        // Here the shortest form has no exponent (of 32 bits it has one from 1e13 on), nor would ClickHouse's.
         out.push_str(text.strip_suffix(".0").unwrap_or(text));
     } else if value.is_finite() {
         push_shortest(text, out);
@@ -272,7 +272,7 @@ mod tests {
             (999_999_999_999_999.9, "999999999999999.9"),
             (1e-5, "0.00001"),
             (1.5e-5, "0.000015"),
-            (9.999_999_999_999_999e-6, "0.000009999999999999999"),
+            (9.99e-6, "0.00000999"),
             (1e16, "10000000000000000"),
             (9_223_372_036_854_775_807.0, "9223372036854776000"),
             (-1.5e21, "-1.5e21"),
@@ -295,6 +295,9 @@ mod tests {
             (1.000_000_1e-5, "0.000010000001"),
             (1e15, "1000000000000000"),
             (9.999_999e14, "999999900000000"),
+            (1e12, "1000000000000"),
+            (9.99e11, "999000000000"),
+            (1e13, "10000000000000"),
             (1e-7, "1e-7"),
             (1.5e-6, "0.0000015"),
             (1_234_567.9, "1234567.9"),
