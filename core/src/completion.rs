@@ -102,7 +102,7 @@ impl Inquiry for Complete {
             return Turn::Done(CallResult::Failed("ClickHouse did not list the names".into()));
         };
         let rows: Vec<(String, Value)> =
-            rows.iter().filter_map(|row| serde_json::from_str(&row.0).ok()).collect();
+            rows.iter().filter_map(|row| serde_json::from_str(row).ok()).collect();
         let counted = rows.first().map_or(Some(0), |(_, total)| {
             total.as_u64().or_else(|| total.as_str().and_then(|text| text.parse().ok()))
         });

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row, Statement};
+use housekey_core::clickhouse::{Column, Exception, Lines, QueryEvent, QueryRequest, Statement};
 use housekey_core::exchange::{FetchFailure, FetchRequest};
 use housekey_core::facts::Document;
 
@@ -68,8 +68,11 @@ impl Answer {
     fn receive(&mut self, event: Event) {
         let event = match event {
             Event::Rows(lines) => {
-                self.events.extend(lines.lines().map(|line| QueryEvent::Row(Row(line.to_owned()))));
-                return;
+                let rows = Lines::from(lines);
+                if rows.is_empty() {
+                    return;
+                }
+                QueryEvent::Rows(rows)
             }
             Event::Header(columns) => {
                 let column = |native::Column { name, type_name }| Column { name, type_name };

@@ -123,7 +123,7 @@ fn ask(request: &QueryRequest) -> Result<Option<Exception>, Trouble> {
     let mut answer = Answer::begin(request, &deadline, &mut || true)?;
     loop {
         match answer.next(&deadline, ASKING_MILLIS)? {
-            None | Some(QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. }) => {}
+            None | Some(QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. }) => {}
             Some(QueryEvent::Exception(exception)) => return Ok(Some(exception)),
             Some(QueryEvent::End) => return Ok(None),
             Some(QueryEvent::Broken(reason)) => return Err(Trouble::Broken(reason)),

@@ -27,14 +27,13 @@ async fn a_million_rows_pass_through_a_few_blocks_of_memory() {
     loop {
         match answer.next().await {
             QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-            QueryEvent::Row(row) => {
-                rows += 1;
-                bytes += row.0.len();
-                if rows == 200_000 {
-                    begun = resident();
-                }
-                if rows % 10_000 == 0 {
-                    most = most.max(resident());
+            QueryEvent::Rows(more) => {
+                rows += more.len();
+                bytes += more.text().len();
+                if rows >= 200_000 {
+                    let now = resident();
+                    begun = if begun == 0 { now } else { begun };
+                    most = most.max(now);
                 }
             }
             QueryEvent::End => break,

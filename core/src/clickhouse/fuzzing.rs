@@ -60,13 +60,14 @@ pub fn check_row(data: &[u8]) {
     };
     let types = String::from_utf8_lossy(types);
     let types: Vec<_> = types.split('\t').map(TypeName::parse).collect();
-    if let Ok(row) = encode_row(row.strip_prefix(b"\n").unwrap_or(row), &types) {
-        let values = serde_json::from_str::<Vec<serde::de::IgnoredAny>>(&row.0).map(|values| values.len());
-        assert_eq!(values.ok(), Some(types.len()), "not a row: {}", row.0);
+    let mut text = String::new();
+    if encode_row(row.strip_prefix(b"\n").unwrap_or(row), &types, &mut text).is_ok() {
+        let values = serde_json::from_str::<Vec<serde::de::IgnoredAny>>(&text).map(|values| values.len());
+        assert_eq!(values.ok(), Some(types.len()), "not a row: {text}");
     }
 }
 
-/// The events of an answer that comes in these pieces.
+/// The events of an answer that comes in these pieces, with all rows that follow each other in one.
 pub(super) fn events(parts: &Parts, limits: ReadLimits, pieces: &[&[u8]], complete: bool) -> Vec<QueryEvent> {
     let mut response = Response::new(parts, limits);
     let mut events = Vec::new();
@@ -76,7 +77,19 @@ pub(super) fn events(parts: &Parts, limits: ReadLimits, pieces: &[&[u8]], comple
     }
     response.finish(complete);
     events.extend(std::iter::from_fn(|| response.poll_event()));
-    events
+    joined(events)
+}
+
+/// The same events with all rows that follow each other in one.
+pub(super) fn joined(events: Vec<QueryEvent>) -> Vec<QueryEvent> {
+    let mut joined: Vec<QueryEvent> = Vec::new();
+    for event in events {
+        match (joined.last_mut(), event) {
+            (Some(QueryEvent::Rows(rows)), QueryEvent::Rows(more)) => rows.append(more),
+            (_, event) => joined.push(event),
+        }
+    }
+    joined
 }
 
 /// The head of an answer, if it is one.
@@ -91,12 +104,14 @@ pub(super) fn response_head(status: u16, headers: &[(&str, &str)]) -> Option<Par
 fn assert_well_formed(events: &[QueryEvent]) {
     let Some((last, before)) = events.split_last() else { unreachable!("no events") };
     let is_middle = |event: &QueryEvent| {
-        matches!(event, QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. })
+        matches!(event, QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. })
     };
     assert!(!is_middle(last) && before.iter().all(is_middle), "one event ends an answer: {events:?}");
     for event in events {
-        if let QueryEvent::Row(row) = event {
-            assert!(serde_json::from_str::<serde::de::IgnoredAny>(&row.0).is_ok(), "not JSON: {}", row.0);
+        let QueryEvent::Rows(rows) = event else { continue };
+        assert!(!rows.is_empty(), "rows that are none");
+        for row in rows.iter() {
+            assert!(serde_json::from_str::<serde::de::IgnoredAny>(row).is_ok(), "not JSON: {row}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod exception;
 pub mod fuzzing;
 pub mod http;
 mod json;
+mod lines;
 pub mod native;
 mod parameter;
 mod query;
@@ -15,11 +16,12 @@ mod value;
 
 pub use data::{Data, Table, Values};
 pub use exception::{Constraint, Exception, RefusedSetting};
+pub use lines::Lines;
 pub(crate) use parameter::tab_separated;
 pub use parameter::{Parameter, ParameterError};
 pub use query::{
     ChosenBy, ClientFiles, Column, Credential, Endpoint, Protocol, QueryEvent, QueryRequest, Reach,
-    ReadLimits, Row, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
+    ReadLimits, RunAs, Scheme, Setting, Statement, TokenServer, TokenTls,
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};

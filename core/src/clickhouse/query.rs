@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::data::Data;
 use super::exception::Exception;
+use super::lines::Lines;
 use super::parameter::Parameter;
 use crate::secret::Secret;
 use crate::sql::{ImpersonatedUser, Inner, ReadOnlySql, WritableSql};
@@ -294,20 +295,13 @@ pub struct Column {
     pub type_name: String,
 }
 
-/// One row as the text of a JSON array, a value per column, already in Housekey's encoding.
-///
-/// The encoding is by type, never by magnitude: integers of 64 bits and more and decimals are strings, NaN and
-/// infinities are `"nan"`, `"inf"` and `"-inf"`, and text that is not UTF-8 has U+FFFD where bytes were wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row(pub String);
-
 /// What a decoder reports as an answer arrives. Both the HTTP and the native decoder emit these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryEvent {
     /// The columns; once, before any row.
     Header(Vec<Column>),
-    /// A row.
-    Row(Row),
+    /// Rows that follow those before; never none.
+    Rows(Lines),
     /// How far the server has come.
     Progress {
         /// Rows read so far.

@@ -1,7 +1,8 @@
 //! The rows of an answer, kept within bounds as they arrive.
 
 use super::exception::Exception;
-use super::query::{Column, LATE, QueryEvent, Row};
+use super::lines::Lines;
+use super::query::{Column, LATE, QueryEvent};
 
 /// How much of an answer is kept; `None` is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum Outcome {
         /// The columns.
         columns: Vec<Column>,
         /// The rows that were kept.
-        rows: Vec<Row>,
+        rows: Lines,
         /// Set when there were more.
         truncated: Option<Truncated>,
     },
@@ -78,8 +79,7 @@ pub enum Taken {
 pub struct Rows {
     limits: RowLimits,
     columns: Option<Vec<Column>>,
-    rows: Vec<Row>,
-    bytes: u64,
+    rows: Lines,
     end: Option<End>,
 }
 
@@ -94,7 +94,7 @@ enum End {
 impl Rows {
     /// An empty collector.
     pub fn new(limits: RowLimits) -> Self {
-        Self { limits, columns: None, rows: Vec::new(), bytes: 0, end: None }
+        Self { limits, columns: None, rows: Lines::default(), end: None }
     }
 
     /// Takes the next event. Events after [`Taken::Enough`] change nothing.
@@ -107,7 +107,7 @@ impl Rows {
                 self.columns = Some(columns);
                 None
             }
-            QueryEvent::Row(row) => self.keep(row).map(End::Truncated),
+            QueryEvent::Rows(rows) => self.keep(rows).map(End::Truncated),
             QueryEvent::Progress { .. } => None,
             QueryEvent::RowTooLong => Some(End::Truncated(TruncationReason::Bytes)),
             QueryEvent::Exception(exception) => Some(End::Exception(exception)),
@@ -127,7 +127,7 @@ impl Rows {
                     TruncationReason::Rows => self.limits.rows,
                     TruncationReason::Bytes => self.limits.bytes,
                 }
-                .unwrap_or(self.bytes),
+                .unwrap_or(bytes(&self.rows).saturating_sub(1)),
                 returned_rows: count(&self.rows),
             }),
             Some(End::Exception(exception)) => return Outcome::Exception(exception),
@@ -141,25 +141,42 @@ impl Rows {
         }
     }
 
-    /// Keeps a row, or tells which bound forbids it.
-    fn keep(&mut self, row: Row) -> Option<TruncationReason> {
-        if self.limits.rows.is_some_and(|limit| count(&self.rows) >= limit) {
-            return Some(TruncationReason::Rows);
-        }
-        let comma = u64::from(!self.rows.is_empty());
-        let length = u64::try_from(row.0.len()).unwrap_or(u64::MAX);
-        let bytes = self.bytes.saturating_add(comma).saturating_add(length);
-        if self.limits.bytes.is_some_and(|limit| bytes > limit) {
-            return Some(TruncationReason::Bytes);
-        }
-        self.bytes = bytes;
-        self.rows.push(row);
-        None
+    /// Keeps the rows that the bounds allow, and tells which bound forbids the next.
+    fn keep(&mut self, mut more: Lines) -> Option<TruncationReason> {
+        let (fitting, reason) = self.limits.fitting(count(&self.rows), bytes(&self.rows), &more);
+        more.truncate(fitting);
+        self.rows.append(more);
+        reason
     }
 }
 
-fn count(rows: &[Row]) -> u64 {
+impl RowLimits {
+    /// How many of these rows may follow those before, of which the lines have so many bytes; and which bound forbids
+    /// the row after them.
+    pub fn fitting(&self, rows: u64, bytes: u64, more: &Lines) -> (usize, Option<TruncationReason>) {
+        let by_rows = self.rows.map_or(more.len(), |limit| {
+            usize::try_from(limit.saturating_sub(rows)).map_or(more.len(), |left| left.min(more.len()))
+        });
+        // There is a line feed for each comma between rows, and one behind the last row.
+        let by_bytes = self.bytes.map_or(more.len(), |limit| {
+            limit.saturating_add(1).checked_sub(bytes).map_or(0, |left| more.within(left))
+        });
+        let fitting = by_rows.min(by_bytes);
+        let reason = match fitting {
+            _ if fitting == more.len() => None,
+            _ if fitting == by_rows => Some(TruncationReason::Rows),
+            _ => Some(TruncationReason::Bytes),
+        };
+        (fitting, reason)
+    }
+}
+
+fn count(rows: &Lines) -> u64 {
     u64::try_from(rows.len()).unwrap_or(u64::MAX)
+}
+
+fn bytes(rows: &Lines) -> u64 {
+    u64::try_from(rows.text().len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -171,7 +188,7 @@ mod tests {
     }
 
     fn row(text: &str) -> QueryEvent {
-        QueryEvent::Row(Row(text.to_owned()))
+        QueryEvent::Rows([text].iter().collect())
     }
 
     fn collect(limits: RowLimits, events: Vec<QueryEvent>) -> Outcome {
@@ -200,20 +217,27 @@ mod tests {
             (None, Some(2), &["[1]"], 0, Some((Bytes, 2))),
             (None, Some(3), &["[é]"], 0, Some((Bytes, 3))),
             (Some(1), Some(3), &["[1]", "[2]"], 1, Some((Rows, 1))),
+            (Some(2), Some(5), &["[1]", "[2]", "[3]"], 1, Some((Bytes, 5))),
+            (Some(2), Some(11), &["[1]", "[2]", "[33]"], 2, Some((Rows, 2))),
+            (None, Some(12), &["[1]", "[2]", "[33]"], 3, None),
+            (None, Some(11), &["[1]", "[2]", "[33]"], 2, Some((Bytes, 11))),
         ];
-        for (row_limit, byte_limit, texts, kept, cut) in table {
-            let mut events = vec![header()];
-            events.extend(texts.iter().map(|text| row(text)));
-            events.push(QueryEvent::End);
-            let Outcome::Rows { rows, truncated, .. } =
-                collect(RowLimits { rows: *row_limit, bytes: *byte_limit }, events)
-            else {
+        // However many come together.
+        let together = |texts: &[&str], size| {
+            let rows = texts.chunks(size).map(|rows| QueryEvent::Rows(rows.iter().collect()));
+            [header()].into_iter().chain(rows).chain([QueryEvent::End]).collect()
+        };
+        for ((row_limit, byte_limit, texts, kept, cut), size) in
+            table.iter().flat_map(|case| [(case, 1), (case, 2), (case, 3)])
+        {
+            let limits = RowLimits { rows: *row_limit, bytes: *byte_limit };
+            let Outcome::Rows { rows, truncated, .. } = collect(limits, together(texts, size)) else {
                 panic!("rows")
             };
-            assert_eq!(rows.len(), *kept, "{texts:?}");
+            assert_eq!(rows.iter().collect::<Vec<_>>(), texts[..*kept], "{texts:?} by {size}");
             let expected =
                 cut.map(|(reason, limit)| Truncated { reason, limit, returned_rows: *kept as u64 });
-            assert_eq!(truncated, expected, "{texts:?}");
+            assert_eq!(truncated, expected, "{texts:?} by {size}");
         }
     }
 

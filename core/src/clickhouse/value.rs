@@ -7,7 +7,6 @@
 //! a double cannot hold (beyond ±2^53) become strings.
 
 use super::json::{JsonError, Scanner, is_number};
-use super::query::Row;
 use super::type_name::{Element, TypeName};
 
 /// Settings that make ClickHouse write rows as Housekey passes them on, and errors where they can be told from
@@ -26,11 +25,10 @@ const DEEPEST: usize = 100;
 
 static UNTYPED: TypeName = TypeName::Untyped;
 
-/// Encodes the row that `line` holds: a JSON array with a value for every type.
-pub(super) fn encode_row(line: &[u8], types: &[TypeName]) -> Result<Row, JsonError> {
+/// Appends the encoding of the row that `line` holds: a JSON array with a value for every type.
+pub(super) fn encode_row(line: &[u8], types: &[TypeName], out: &mut String) -> Result<(), JsonError> {
     let text = String::from_utf8_lossy(line);
     let mut scanner = Scanner::new(&text);
-    let mut out = String::with_capacity(text.len());
     scanner.expect(b'[')?;
     out.push('[');
     for (index, type_name) in types.iter().enumerate() {
@@ -38,12 +36,12 @@ pub(super) fn encode_row(line: &[u8], types: &[TypeName]) -> Result<Row, JsonErr
             scanner.expect(b',')?;
             out.push(',');
         }
-        encode_value(&mut scanner, type_name, &mut out, DEEPEST)?;
+        encode_value(&mut scanner, type_name, out, DEEPEST)?;
     }
     scanner.expect(b']')?;
     scanner.expect_end()?;
     out.push(']');
-    Ok(Row(out))
+    Ok(())
 }
 
 /// Copies one JSON value of no known type.
@@ -269,9 +267,10 @@ mod tests {
 
     fn encoded(type_name: &str, value: &[u8]) -> Result<String, JsonError> {
         let line = [b"[", value, b"]"].concat();
-        let row = encode_row(&line, &[TypeName::parse(type_name)])?;
-        serde_json::from_str::<serde_json::Value>(&row.0).expect("valid JSON");
-        Ok(row.0)
+        let mut row = String::new();
+        encode_row(&line, &[TypeName::parse(type_name)], &mut row)?;
+        serde_json::from_str::<serde_json::Value>(&row).expect("valid JSON");
+        Ok(row)
     }
 
     #[test]
@@ -360,7 +359,8 @@ mod tests {
         assert!(matches!(encoded("Array(Int64)", deep.as_bytes()), Err(JsonError::TooDeep { .. })));
         let fits = format!("{}{}", "[".repeat(DEEPEST - 1), "]".repeat(DEEPEST - 1));
         assert!(encoded("JSON", fits.as_bytes()).is_ok());
-        assert!(encode_row(b"[1]", &[]).is_err());
-        assert_eq!(encode_row(b"[]", &[]), Ok(Row("[]".to_owned())));
+        let mut row = String::new();
+        assert_eq!((encode_row(b"[]", &[], &mut row), row.as_str()), (Ok(()), "[]"));
+        assert!(encode_row(b"[1]", &[], &mut row).is_err());
     }
 }

@@ -265,7 +265,7 @@ impl Bounded {
                 QueryEvent::Broken("the server that the token names did not answer as ClickHouse does".into())
             }
             QueryEvent::Header(_)
-            | QueryEvent::Row(_)
+            | QueryEvent::Rows(_)
             | QueryEvent::Progress { .. }
             | QueryEvent::RowTooLong
             | QueryEvent::Broken(_)

@@ -10,7 +10,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 use super::{Admission, FetchFailure, Flow, Inbound, Reply, RestPath, Route, Service, Step, admit, begin};
-use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Row, Statement};
+use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Statement};
 use crate::config::{self, Host, Sources};
 use crate::env::Env;
 use crate::facts::Facts;
@@ -197,7 +197,7 @@ fn event(byte: u8) -> QueryEvent {
     };
     match byte % 8 {
         0 => QueryEvent::Header(vec![column("a")]),
-        1 => QueryEvent::Row(Row("[1]".to_owned())),
+        1 => QueryEvent::Rows(["[1]"].iter().collect()),
         2 => QueryEvent::Progress { read_rows: u64::from(byte), read_bytes: 0, total_rows: None },
         3 => QueryEvent::RowTooLong,
         4 => refused(164, "Cannot modify 'readonly' setting in readonly mode"),

@@ -124,7 +124,11 @@ impl Service {
 
     /// What clients are told that there is.
     pub(super) fn capabilities(&self) -> Capabilities {
-        Capabilities { tools_change: false, resources: !self.resources.is_empty(), prompts: !self.prompts.is_empty() }
+        Capabilities {
+            tools_change: false,
+            resources: !self.resources.is_empty(),
+            prompts: !self.prompts.is_empty(),
+        }
     }
 
     /// The caller of a line-based stream, from the configured token.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::uri::Named;
 use super::{READ, Resource};
-use crate::clickhouse::{Column, Outcome, Row};
+use crate::clickhouse::{Column, Lines, Outcome};
 use crate::env::Env;
 use crate::mcp::{Address, CallResult, ResourceDefinition, read_result};
 use crate::tool::{Answer, Call, Inquiry, Question, Turn, told_of_cut};
@@ -100,9 +100,9 @@ impl Inquiry for Catalogue {
 
 /// Rows as objects with the names of their columns. Numbers that came as text, since they could be of 64 bits, are
 /// numbers again: all of them count rows.
-pub(super) fn objects(columns: &[Column], rows: &[Row]) -> Value {
-    let object = |row: &Row| {
-        let values: Vec<Value> = serde_json::from_str(&row.0).unwrap_or_default();
+pub(super) fn objects(columns: &[Column], rows: &Lines) -> Value {
+    let object = |row: &str| {
+        let values: Vec<Value> = serde_json::from_str(row).unwrap_or_default();
         let named = columns.iter().zip(values).map(|(column, value)| {
             let counted = column.type_name.contains("UInt64");
             let number = value.as_str().filter(|_| counted).and_then(|text| text.parse::<u64>().ok());
@@ -121,7 +121,7 @@ mod tests {
     fn counts_are_numbers_and_names_stay_texts() {
         let column = |name: &str, kind: &str| Column { name: name.to_owned(), type_name: kind.to_owned() };
         let columns = [column("name", "String"), column("total_rows", "Nullable(UInt64)")];
-        let rows = [Row(r#"["12","34"]"#.into()), Row(r#"["x",null]"#.into())];
+        let rows = [r#"["12","34"]"#, r#"["x",null]"#].iter().collect();
         let wanted = json!([{ "name": "12", "total_rows": 34 }, { "name": "x", "total_rows": null }]);
         assert_eq!(objects(&columns, &rows), wanted);
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Call;
 use super::plan::Learned;
 use crate::clickhouse::{
-    Outcome, Parameter, QueryRequest, ReadLimits, RefusedSetting, Row, RowLimits, RunAs, Setting, Statement,
+    Outcome, Parameter, QueryRequest, ReadLimits, RefusedSetting, RowLimits, RunAs, Setting, Statement,
 };
 use crate::env::Env;
 use crate::facts::{AccessKey, RefusedValue};
@@ -99,9 +99,9 @@ struct Found {
 }
 
 impl Found {
-    fn read(row: &Row) -> Option<Self> {
+    fn read(row: &str) -> Option<Self> {
         let (name, readonly, least, most): (String, Value, Option<String>, Option<String>) =
-            serde_json::from_str(&row.0).ok()?;
+            serde_json::from_str(row).ok()?;
         let is_fixed = match readonly {
             Value::Number(number) => number.as_u64()? != 0,
             Value::Bool(is_fixed) => is_fixed,

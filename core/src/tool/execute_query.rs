@@ -7,7 +7,7 @@ use super::inquiry::{Answer, Inquiry, Turn};
 use super::plan::Question;
 use super::table_answer::{self, table};
 use super::{Call, Tool};
-use crate::clickhouse::{Outcome, Statement};
+use crate::clickhouse::{Lines, Outcome, Statement};
 use crate::config::Config;
 use crate::env::Env;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -72,7 +72,9 @@ impl Inquiry for ExecuteQuery {
             Outcome::Rows { columns, rows, truncated } => {
                 table(columns, rows, *truncated, &notes(&answer.sent.statement))
             }
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => table(&[], &[], None, &[]),
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => {
+                table(&[], &Lines::default(), None, &[])
+            }
         })
     }
 }

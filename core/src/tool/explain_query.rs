@@ -8,7 +8,7 @@ use super::inquiry::{Answer, Inquiry, Turn};
 use super::plan::Question;
 use super::table_answer::{told, truncated_schema};
 use super::{Call, Tool};
-use crate::clickhouse::{Column, Outcome, Row, Statement};
+use crate::clickhouse::{Column, Lines, Outcome, Statement};
 use crate::config::Config;
 use crate::env::Env;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -137,10 +137,10 @@ fn kind(call: &Call) -> Result<(&'static str, &'static str), String> {
 }
 
 /// One column is text as it is; several, as an estimate has, are named.
-fn lines(columns: &[Column], rows: &[Row]) -> Vec<String> {
+fn lines(columns: &[Column], rows: &Lines) -> Vec<String> {
     let mut lines = Vec::new();
-    for row in rows {
-        let cells: Vec<Value> = serde_json::from_str(&row.0).unwrap_or_default();
+    for row in rows.iter() {
+        let cells: Vec<Value> = serde_json::from_str(row).unwrap_or_default();
         let text = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
         match cells.as_slice() {
             [only] => lines.extend(text(only).lines().map(str::to_owned)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::clickhouse::{Column, Row, Truncated, TruncationReason};
+use crate::clickhouse::{Column, Lines, Truncated, TruncationReason};
 use crate::mcp::CallResult;
 
 /// The JSON Schema of [`table`].
@@ -48,11 +48,11 @@ pub(super) fn truncated_schema() -> Value {
 /// Rows with their columns. The rows are passed on byte for byte.
 pub(super) fn table(
     columns: &[Column],
-    rows: &[Row],
+    rows: &Lines,
     truncated: Option<Truncated>,
     notes: &[String],
 ) -> CallResult {
-    let mut text = String::with_capacity(256 + rows.iter().map(|row| row.0.len() + 1).sum::<usize>());
+    let mut text = String::with_capacity(256 + rows.text().len());
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let types: Vec<&str> = columns.iter().map(|column| column.type_name.as_str()).collect();
     text.push_str(&format!("{{\"columns\":{},\"types\":{},\"rows\":[", json!(names), json!(types)));
@@ -60,7 +60,7 @@ pub(super) fn table(
         if at > 0 {
             text.push(',');
         }
-        text.push_str(&row.0);
+        text.push_str(row);
     }
     text.push_str(&format!("],\"count\":{}", rows.len()));
     if let Some(cut) = truncated {

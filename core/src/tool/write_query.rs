@@ -7,7 +7,7 @@ use super::inquiry::{Answer, Inquiry, Turn};
 use super::plan::Question;
 use super::table_answer::{self, table};
 use super::{Call, Tool};
-use crate::clickhouse::{Column, Outcome, Row};
+use crate::clickhouse::{Column, Lines, Outcome};
 use crate::config::Config;
 use crate::env::Env;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -85,5 +85,5 @@ impl Inquiry for WriteQuery {
 /// What altinity-mcp answers when there is no result.
 fn done() -> CallResult {
     let status = Column { name: "status".into(), type_name: "String".into() };
-    table(&[status], &[Row(r#"["OK"]"#.into())], None, &[])
+    table(&[status], &Lines::from(r#"["OK"]"#.to_owned()), None, &[])
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest, Row};
+use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
@@ -221,7 +221,7 @@ impl Scripted {
 pub(crate) fn rows(values: &[u8]) -> World {
     let header = vec![Column { name: "n".into(), type_name: "UInt8".into() }];
     let mut events = vec![QueryEvent::Header(header)];
-    events.extend(values.iter().map(|value| QueryEvent::Row(Row(format!("[{value}]")))));
+    events.extend(values.iter().map(|value| QueryEvent::Rows([format!("[{value}]")].iter().collect())));
     events.push(QueryEvent::End);
     World::Rows(events)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row, RunAs, Statement};
+use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, RunAs, Statement};
 use housekey_core::completion::Completion;
 use housekey_core::env::Env;
 use housekey_core::exchange::Offer;
@@ -23,7 +23,7 @@ const HANDSHAKES: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-1
 fn answer(columns: &[&str], rows: &[Value]) -> World {
     let column = |name: &&str| Column { name: (*name).to_owned(), type_name: "String".to_owned() };
     let header = QueryEvent::Header(columns.iter().map(column).collect());
-    let rows = rows.iter().map(|row| QueryEvent::Row(Row(row.to_string())));
+    let rows = rows.iter().map(|row| QueryEvent::Rows([row.to_string()].iter().collect()));
     World::Rows([header].into_iter().chain(rows).chain([QueryEvent::End]).collect())
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use housekey_core::clickhouse::{Column, Exception, Parameter, QueryEvent, Row, RunAs, Statement};
+use housekey_core::clickhouse::{Column, Exception, Parameter, QueryEvent, RunAs, Statement};
 use housekey_core::exchange::Reply;
 use housekey_core::facts::Facts;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn answer(rows: &[Value]) -> World {
     let width = rows.first().and_then(Value::as_array).map_or(1, Vec::len);
     let column = |at| Column { name: format!("c{at}"), type_name: "String".into() };
     let header = QueryEvent::Header((0..width).map(column).collect());
-    let rows = rows.iter().map(|row| QueryEvent::Row(Row(row.to_string())));
+    let rows = rows.iter().map(|row| QueryEvent::Rows([row.to_string()].iter().collect()));
     World::Rows(std::iter::once(header).chain(rows).chain([QueryEvent::End]).collect())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use housekey_core::clickhouse::{Column, QueryEvent, Row};
+use housekey_core::clickhouse::{Column, QueryEvent};
 use housekey_core::env::Env;
 use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy, Reply, ServerRequest};
 use housekey_core::facts::Document;
@@ -129,7 +129,7 @@ fn progress_is_sent_when_asked_for_and_only_ever_rises() {
         QueryEvent::Header(header),
         progress(1),
         progress(5),
-        QueryEvent::Row(Row("[1]".into())),
+        QueryEvent::Rows(["[1]"].iter().collect()),
         QueryEvent::End,
     ];
     server.script.push_back(World::Rows(events.clone()));

@@ -1,6 +1,6 @@
 //! Eras, headers, statuses and codes.
 
-use housekey_core::clickhouse::{Column, QueryEvent, Row};
+use housekey_core::clickhouse::{Column, QueryEvent};
 use serde_json::{Value, json};
 
 use crate::driver::{Scripted, World, json, post, rows, stateless, stateless_body};
@@ -173,7 +173,7 @@ fn an_array_is_bounded_in_length_and_in_answers() {
     }
     let long = format!("[\"{}\"]", "x".repeat(1 << 20));
     let header = vec![Column { name: "s".into(), type_name: "String".into() }];
-    let events = vec![QueryEvent::Header(header), QueryEvent::Row(Row(long)), QueryEvent::End];
+    let events = vec![QueryEvent::Header(header), QueryEvent::Rows([long].iter().collect()), QueryEvent::End];
     server.script.extend((0..5).map(|_| World::Rows(events.clone())));
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","arguments":{"query":"SELECT 1"}}}"#;
     let answer = json(&server.http(post("", leak(format!("[{}]", [call; 8].join(","))))));

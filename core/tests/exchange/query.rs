@@ -1,6 +1,6 @@
 //! What `execute_query` asks of ClickHouse, and how it ends.
 
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, Row, RunAs};
+use housekey_core::clickhouse::{Column, Exception, QueryEvent, RunAs};
 use housekey_core::config::{self, Host, Sources};
 use serde_json::{Value, json};
 
@@ -80,8 +80,7 @@ fn the_byte_cap_cuts_between_rows() {
     let mut server = Scripted::new(&[("CLICKHOUSE_MAX_RESULT_BYTES", "40")]);
     let long = format!("[\"{}\"]", "x".repeat(30));
     let header = vec![Column { name: "s".into(), type_name: "String".into() }];
-    let events =
-        vec![QueryEvent::Header(header), QueryEvent::Row(Row(long.clone())), QueryEvent::Row(Row(long))];
+    let events = vec![QueryEvent::Header(header), QueryEvent::Rows([&long, &long].iter().collect())];
     server.script.push_back(World::Rows(events));
     let cut = result(&mut server);
     let wanted = json!({ "reason": "bytes", "limit": 40, "returned_rows": 1 });
@@ -92,7 +91,7 @@ fn the_byte_cap_cuts_between_rows() {
 fn constraints(found: &[(&str, u8, Option<&str>, Option<&str>)]) -> World {
     let column = |name: &str| Column { name: name.into(), type_name: "String".into() };
     let header = ["name", "readonly", "min", "max"].map(column).to_vec();
-    let rows = found.iter().map(|row| QueryEvent::Row(Row(json!(row).to_string())));
+    let rows = found.iter().map(|row| QueryEvent::Rows([json!(row).to_string()].iter().collect()));
     World::Rows([QueryEvent::Header(header)].into_iter().chain(rows).chain([QueryEvent::End]).collect())
 }
 

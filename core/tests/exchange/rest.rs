@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, Row, RunAs, Statement};
+use housekey_core::clickhouse::{Column, Exception, QueryEvent, RunAs, Statement};
 use housekey_core::env::Env;
 use housekey_core::jose::claims::Claims;
 use housekey_core::mcp::{CallResult, Definition, Hints};
@@ -465,10 +465,10 @@ fn a_guest_sees_the_call_without_the_token() {
 fn rows_that_talk_of_being_cut_are_not() {
     let mut server = Scripted::new(OPEN);
     let header = vec![Column { name: "truncated".into(), type_name: "String".into() }];
-    let row = Row(r#"["{\"truncated\":{\"reason\":\"rows\"}}"]"#.into());
+    let row = r#"["{\"truncated\":{\"reason\":\"rows\"}}"]"#;
     server.script.push_back(World::Rows(vec![
         QueryEvent::Header(header),
-        QueryEvent::Row(row),
+        QueryEvent::Rows([row].iter().collect()),
         QueryEvent::End,
     ]));
     let answer = get(&mut server, "/openapi/execute_query?query=SELECT+1");

@@ -168,7 +168,7 @@ impl Client {
         let mut answer = self.0.http.send(request);
         loop {
             match answer.next().await {
-                QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {}
+                QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. } => {}
                 QueryEvent::End => return Ok(()),
                 QueryEvent::Exception(exception) => return Err(Unended::Refused(exception)),
                 QueryEvent::Broken(reason) => return Err(Unended::Unasked(reason)),

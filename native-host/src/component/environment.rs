@@ -2,8 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, RuleSource, Server,
-    Tls, ToolRule, Tools, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, RuleSource,
+    Server, Tls, ToolRule, Tools, Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use housekey_core::clickhouse::native::Ending;
 use housekey_core::clickhouse::{
-    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Setting, Statement,
+    Credential, Exception, QueryEvent, QueryRequest, ReadLimits, RunAs, Setting, Statement,
 };
 use housekey_core::config::Config;
 use housekey_core::identity::Access;
@@ -106,7 +106,7 @@ impl Asker {
     }
 
     /// Asks, and waits 15 seconds at most.
-    pub(super) async fn ask(&self, question: Question) -> Result<Vec<Row>, NoAnswer> {
+    pub(super) async fn ask(&self, question: Question) -> Result<Vec<String>, NoAnswer> {
         let rows = self.wait(question.statement(), Vec::new()).await?;
         if rows.is_empty() {
             return Err(NoAnswer::Broken("the answer was empty: is this ClickHouse?".into()));
@@ -115,7 +115,7 @@ impl Asker {
     }
 
     /// Which rights it has that it asks as: a row for each grant, and none for who has none.
-    pub(super) async fn grants(&self) -> Result<Vec<Row>, NoAnswer> {
+    pub(super) async fn grants(&self) -> Result<Vec<String>, NoAnswer> {
         self.wait(Question::Grants.statement(), Vec::new()).await
     }
 
@@ -130,13 +130,13 @@ impl Asker {
         &self,
         statement: Result<Statement, Refusal>,
         settings: Vec<Setting>,
-    ) -> Result<Vec<Row>, NoAnswer> {
+    ) -> Result<Vec<String>, NoAnswer> {
         let statement = statement.map_err(|refusal| NoAnswer::Broken(refusal.to_string()))?;
         let asked = timeout(Duration::from_secs(PATIENCE), self.hear(statement, settings)).await;
         asked.unwrap_or_else(|_| Err(NoAnswer::Broken("ClickHouse took longer than 15 seconds".into())))
     }
 
-    async fn hear(&self, statement: Statement, settings: Vec<Setting>) -> Result<Vec<Row>, NoAnswer> {
+    async fn hear(&self, statement: Statement, settings: Vec<Setting>) -> Result<Vec<String>, NoAnswer> {
         let query_id = format!("housekey-test-{:032x}", rand::random::<u128>());
         let request = QueryRequest { statement, settings, query_id, ..self.request.clone() };
         let mut answer = self.client.send(&request);
@@ -144,7 +144,10 @@ impl Asker {
         loop {
             match answer.next().await {
                 QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-                QueryEvent::Row(row) => rows.push(row),
+                QueryEvent::Rows(more) => {
+                    let left = MOST_ROWS - rows.len();
+                    rows.extend(more.iter().take(left).map(str::to_owned));
+                }
                 QueryEvent::End => return Ok(rows),
                 QueryEvent::Exception(exception) => return Err(NoAnswer::Exception(exception)),
                 QueryEvent::Broken(reason) => return Err(NoAnswer::broken(reason)),

@@ -1,6 +1,6 @@
 //! One inquiry: tries to act for somebody, and asks what is needed to say why that does not work.
 
-use housekey_core::clickhouse::{Row, RunAs};
+use housekey_core::clickhouse::RunAs;
 
 use super::advice::{Attempt, Missing, Version};
 use super::ask::{Asker, NoAnswer, Question};
@@ -22,7 +22,7 @@ pub(super) enum Reach {
 }
 
 /// Tries to act for whom it asks as; the answer is the row of [`Question::Who`].
-pub(super) async fn try_acting(asker: &Asker) -> Result<Row, Failed> {
+pub(super) async fn try_acting(asker: &Asker) -> Result<String, Failed> {
     let no_answer = match asker.ask(Question::Who).await {
         Ok(rows) => match rows.into_iter().next() {
             Some(row) => return Ok(row),
@@ -54,7 +54,7 @@ pub(super) async fn reach(stand_in: &Asker) -> Result<Reach, Failed> {
         Some(Missing::User { .. }) => Ok(Reach::Everybody),
         Some(Missing::Grant { login, .. }) => match stand_in.acting(RunAs::Login).ask(Question::Grants).await
         {
-            Ok(grants) if !grants.iter().any(allows_impersonation) => {
+            Ok(grants) if !grants.iter().any(|grant| allows_impersonation(grant)) => {
                 let missing = Some(Missing::AnyGrant { login: login.clone() });
                 Err(Failed { missing, ..failed })
             }
@@ -66,13 +66,13 @@ pub(super) async fn reach(stand_in: &Asker) -> Result<Reach, Failed> {
 }
 
 /// A row is a statement: `GRANT IMPERSONATE ON alice TO gateway`.
-fn allows_impersonation(Row(grant): &Row) -> bool {
+fn allows_impersonation(grant: &str) -> bool {
     ["IMPERSONATE", "EXECUTE AS", "GRANT ALL"].iter().any(|right| grant.contains(right))
 }
 
 async fn version(asker: &Asker) -> Option<Version> {
     let rows = asker.ask(Question::Who).await.ok()?;
-    let Row(row) = rows.first()?;
+    let row = rows.first()?;
     let values: Vec<String> = serde_json::from_str(row).ok()?;
     Version::parse(values.first()?)
 }

@@ -12,7 +12,6 @@ mod watch;
 
 use std::process::ExitCode;
 
-use housekey_core::clickhouse::Row;
 use housekey_core::config::{Config, Host, Impersonation, Loaded};
 use housekey_core::identity::{Access, Policy};
 
@@ -118,13 +117,17 @@ fn stand_in() -> String {
     format!("housekey-nobody-{:032x}", rand::random::<u128>())
 }
 
-async fn attempt(client: &Client, config: &Config, access: &Access) -> anyhow::Result<Result<Row, Failed>> {
+async fn attempt(
+    client: &Client,
+    config: &Config,
+    access: &Access,
+) -> anyhow::Result<Result<String, Failed>> {
     Ok(try_acting(&Asker::new(client, config, access)?).await)
 }
 
-fn told(tried: &Result<Row, Failed>) -> String {
+fn told(tried: &Result<String, Failed>) -> String {
     match tried {
-        Ok(Row(row)) => format!("version, user and time zone are {row}"),
+        Ok(row) => format!("version, user and time zone are {row}"),
         Err(failed) => reason(failed),
     }
 }

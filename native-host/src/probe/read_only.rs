@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use housekey_core::clickhouse::{Row, RunAs};
+use housekey_core::clickhouse::RunAs;
 
 use super::ask::{Asker, NoAnswer};
 
@@ -100,14 +100,14 @@ pub(super) async fn hold(asker: &Asker) -> Hold {
 
 async fn by_grants(asker: &Asker, otherwise: impl FnOnce(String) -> Hold) -> Hold {
     match asker.grants().await {
-        Ok(grants) => grants.iter().find_map(right_to_write).map_or(Hold::Grants, otherwise),
+        Ok(grants) => grants.iter().find_map(|row| right_to_write(row)).map_or(Hold::Grants, otherwise),
         Err(no_answer) => Hold::Unknown(no_answer),
     }
 }
 
 /// The first right of a grant that is about more than reading. A row is a statement:
 /// `GRANT SELECT(a, b), INSERT ON d.t TO alice`; one that grants a role has no `ON`.
-fn right_to_write(Row(row): &Row) -> Option<String> {
+fn right_to_write(row: &str) -> Option<String> {
     const READING: [&str; 5] = ["SELECT", "dictGet", "CHECK", "USAGE", "displaySecretsInShowAndSelect"];
     let values: Vec<String> = serde_json::from_str(row).ok()?;
     let (rights, _) = values.first()?.strip_prefix("GRANT ")?.split_once(" ON ")?;
@@ -145,7 +145,7 @@ mod tests {
             ("GRANT CREATE TEMPORARY TABLE ON *.* TO alice", Some("CREATE TEMPORARY TABLE")),
             ("GRANT IMPERSONATE ON bob TO alice", Some("IMPERSONATE")),
         ] {
-            let row = Row(serde_json::json!([grant]).to_string());
+            let row = serde_json::json!([grant]).to_string();
             assert_eq!(right_to_write(&row).as_deref(), right, "{grant}");
         }
     }

@@ -236,7 +236,7 @@ fn suspicion(run_as: &RunAs, event: &QueryEvent) -> Option<NoAnswer> {
             }
         },
         QueryEvent::Header(_)
-        | QueryEvent::Row(_)
+        | QueryEvent::Rows(_)
         | QueryEvent::Progress { .. }
         | QueryEvent::RowTooLong
         | QueryEvent::End => None,

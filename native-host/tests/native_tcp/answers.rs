@@ -158,9 +158,11 @@ async fn a_future_that_is_dropped_loses_no_byte() {
         match futures_util::FutureExt::now_or_never(answer.next()) {
             None => tokio::task::yield_now().await,
             Some(QueryEvent::Header(_) | QueryEvent::Progress { .. }) => {}
-            Some(QueryEvent::Row(row)) => {
-                assert_eq!(row.0, format!(r#"["{rows}","{rows}"]"#));
-                rows += 1;
+            Some(QueryEvent::Rows(more)) => {
+                for row in more.iter() {
+                    assert_eq!(row, format!(r#"["{rows}","{rows}"]"#));
+                    rows += 1;
+                }
             }
             Some(QueryEvent::End) => break,
             Some(other) => panic!("{other:?}"),

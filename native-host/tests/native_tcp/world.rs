@@ -7,8 +7,8 @@ use housekey::clickhouse::{Answer, Bounds, Client};
 use housekey::demo::clickhouse::{ClickHouse, Options, Silent, cache_folder, demo_data, install};
 use housekey::host::install_cryptography;
 use housekey_core::clickhouse::{
-    ChosenBy, Credential, Endpoint, Exception, QueryEvent, QueryRequest, Reach, ReadLimits, Row, RunAs,
-    Scheme, Statement, TokenServer, TokenTls,
+    ChosenBy, Credential, Endpoint, Exception, QueryEvent, QueryRequest, Reach, ReadLimits, RunAs, Scheme,
+    Statement, TokenServer, TokenTls,
 };
 use housekey_core::config::{self, Config, Host, Sources};
 use housekey_core::secret::Secret;
@@ -162,7 +162,7 @@ pub(crate) async fn hear(answer: &mut Answer) -> Told {
         loop {
             match answer.next().await {
                 QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-                QueryEvent::Row(Row(row)) => rows.push(row),
+                QueryEvent::Rows(more) => rows.extend(more.iter().map(str::to_owned)),
                 last => return Told { rows, last },
             }
         }
@@ -175,7 +175,7 @@ pub(crate) async fn first_row(answer: &mut Answer) {
     loop {
         match answer.next().await {
             QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-            QueryEvent::Row(_) => return,
+            QueryEvent::Rows(_) => return,
             other => panic!("{other:?}"),
         }
     }

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use housekey::clickhouse::Client;
 use housekey::host::install_cryptography;
 use housekey_core::clickhouse::{
-    ChosenBy, Column, Credential, Endpoint, Exception, QueryEvent, QueryRequest, ReadLimits, Row, RunAs,
-    Scheme, Statement,
+    ChosenBy, Column, Credential, Endpoint, Exception, QueryEvent, QueryRequest, ReadLimits, RunAs, Scheme,
+    Statement,
 };
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::sql::{DenyList, ImpersonatedUser, Inner, ReadOnlySql, Rules, WritableSql};
@@ -118,7 +118,7 @@ pub(crate) async fn ask(request: &QueryRequest) -> Outcome {
     loop {
         match answer.next().await {
             QueryEvent::Header(header) => columns = header,
-            QueryEvent::Row(Row(row)) => rows.push(row),
+            QueryEvent::Rows(more) => rows.extend(more.iter().map(str::to_owned)),
             QueryEvent::Progress { .. } => {}
             QueryEvent::End => return Outcome::Told(Told { columns, rows }),
             QueryEvent::Exception(exception) => return Outcome::Exception(exception),

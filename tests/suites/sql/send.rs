@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 use housekey::clickhouse::Client;
 use housekey::host::install_cryptography;
 use housekey_core::clickhouse::{
-    ChosenBy, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, Row, RunAs, Scheme, Setting,
-    Statement,
+    ChosenBy, Credential, Endpoint, QueryEvent, QueryRequest, ReadLimits, RunAs, Scheme, Setting, Statement,
 };
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::sql::fuzzing::unchecked;
@@ -101,7 +100,7 @@ pub(crate) async fn interserver(
     loop {
         match answer.next().await {
             QueryEvent::Header(_) | QueryEvent::Progress { .. } => {}
-            QueryEvent::Row(Row(row)) => rows.push_str(&(row + "\n")),
+            QueryEvent::Rows(more) => rows.push_str(more.text()),
             QueryEvent::End => return Ok(Answer::Rows(rows)),
             QueryEvent::Exception(exception) => {
                 return Ok(Answer::Refused(exception.code, exception.message));

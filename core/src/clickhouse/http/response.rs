@@ -9,6 +9,7 @@ use super::failure::{self, ENDED_EARLY, Excerpt};
 use super::line::{AROUND_ROW, Line, ROW};
 use super::{FORMAT, PROGRESS_FORMAT};
 use crate::clickhouse::exception::Exception;
+use crate::clickhouse::lines::Lines;
 use crate::clickhouse::query::{Column, QueryEvent, ReadLimits};
 use crate::clickhouse::type_name::TypeName;
 use crate::clickhouse::value::encode_row;
@@ -18,7 +19,7 @@ const HEADER_BYTES: usize = 1 << 20;
 
 /// Decodes one answer.
 ///
-/// The events do not depend on how the bytes are divided. Bytes wait until they are asked for: who calls
+/// But for how many rows come together, the events do not depend on how the bytes are divided. Bytes wait until they are asked for: who calls
 /// [`Response::receive`] calls [`Response::poll_event`] until there is none, or they pile up.
 #[derive(Debug)]
 pub struct Response {
@@ -26,6 +27,8 @@ pub struct Response {
     limits: ReadLimits,
     phase: Phase,
     buffer: Buffer,
+    /// What follows rows that have just been handed out.
+    next: Option<QueryEvent>,
     /// Set by [`Response::finish`]: whether the answer came to its end.
     finished: Option<bool>,
 }
@@ -80,7 +83,7 @@ impl Response {
             names_query: parts.headers.contains_key("x-clickhouse-query-id"),
         };
         let phase = first_phase(parts, &head);
-        Self { head, limits, phase, buffer: Buffer::default(), finished: None }
+        Self { head, limits, phase, buffer: Buffer::default(), next: None, finished: None }
     }
 
     /// Takes the next bytes of the body.
@@ -104,30 +107,45 @@ impl Response {
 
     /// The next event, if the bytes so far hold one. After the last event there is none.
     pub fn poll_event(&mut self) -> Option<QueryEvent> {
-        loop {
-            match &mut self.phase {
-                Phase::Over => return None,
-                Phase::Broken(text) => {
-                    let event = QueryEvent::Broken(std::mem::take(text));
-                    return Some(self.end(event));
-                }
-                Phase::Failure(stage, excerpt) => {
-                    let complete = self.finished?;
-                    let event = failure::read(&self.head, *stage, excerpt, complete);
-                    return Some(self.end(event));
-                }
-                Phase::Names | Phase::Types(_) | Phase::Rows(_) | Phase::Opening(_) | Phase::Lines(_) => {
-                    match self.poll_line() {
-                        Progress::Event(event) => return Some(event),
-                        Progress::Again => {}
-                        Progress::Wait => return None,
-                    }
-                }
+        if let Some(event) = self.next.take() {
+            return Some(event);
+        }
+        let mut rows = Lines::default();
+        let event = loop {
+            match self.poll_part(&mut rows) {
+                Progress::Event(event) => break Some(event),
+                Progress::Again if rows.is_full() => break None,
+                Progress::Again => {}
+                Progress::Wait => break None,
+            }
+        };
+        if rows.is_empty() {
+            return event;
+        }
+        self.next = event;
+        Some(QueryEvent::Rows(rows))
+    }
+
+    /// Reads what comes next; a row goes to `rows`.
+    fn poll_part(&mut self, rows: &mut Lines) -> Progress {
+        match &mut self.phase {
+            Phase::Over => Progress::Wait,
+            Phase::Broken(text) => {
+                let event = QueryEvent::Broken(std::mem::take(text));
+                self.end_with(event)
+            }
+            Phase::Failure(stage, excerpt) => {
+                let Some(complete) = self.finished else { return Progress::Wait };
+                let event = failure::read(&self.head, *stage, excerpt, complete);
+                self.end_with(event)
+            }
+            Phase::Names | Phase::Types(_) | Phase::Rows(_) | Phase::Opening(_) | Phase::Lines(_) => {
+                self.poll_line(rows)
             }
         }
     }
 
-    fn poll_line(&mut self) -> Progress {
+    fn poll_line(&mut self, rows: &mut Lines) -> Progress {
         // Every line is a JSON array, or in the other format an object. What is not, is an exception: with CR LF
         // before its mark, or bare.
         let of_objects = matches!(self.phase, Phase::Opening(_) | Phase::Lines(_));
@@ -153,13 +171,13 @@ impl Response {
             });
         }
         match (line_length, self.finished) {
-            (Some(length), _) => self.read_line(length),
+            (Some(length), _) => self.read_line(length, rows),
             (None, Some(complete)) => self.read_tail(complete),
             (None, None) => Progress::Wait,
         }
     }
 
-    fn read_line(&mut self, length: usize) -> Progress {
+    fn read_line(&mut self, length: usize, rows: &mut Lines) -> Progress {
         let line = self.buffer.rest().get(..length).unwrap_or_default();
         // JSON has no bare CR: here the server broke off within a row.
         if line.ends_with(b"\r") {
@@ -189,10 +207,10 @@ impl Response {
                 if let Some(exception) = exception_in_place(line, types) {
                     return self.end_with(QueryEvent::Exception(exception));
                 }
-                match encode_row(line, types) {
-                    Ok(row) => {
+                match rows.try_push(|text| encode_row(line, types, text)) {
+                    Ok(()) => {
                         self.buffer.pass(length + 1);
-                        Progress::Event(QueryEvent::Row(row))
+                        Progress::Again
                     }
                     Err(error) => match failure::bare_exception(line) {
                         Some(start) => self.fail_from(start),
@@ -200,13 +218,13 @@ impl Response {
                     },
                 }
             }
-            Phase::Opening(_) | Phase::Lines(_) => self.read_object(length),
+            Phase::Opening(_) | Phase::Lines(_) => self.read_object(length, rows),
             Phase::Failure(..) | Phase::Broken(_) | Phase::Over => Progress::Again,
         }
     }
 
     /// Reads a line of the format that tells of progress.
-    fn read_object(&mut self, length: usize) -> Progress {
+    fn read_object(&mut self, length: usize, rows: &mut Lines) -> Progress {
         let line = self.buffer.rest().get(..length).unwrap_or_default();
         let Some(read) = Line::read(line) else {
             return match failure::bare_exception(line) {
@@ -216,8 +234,9 @@ impl Response {
         };
         let event = match (read, &mut self.phase) {
             (Line::Exception(exception), _) => return self.end_with(QueryEvent::Exception(exception)),
-            (Line::Row(row), Phase::Lines(types)) => match encode_row(row, types) {
-                Ok(row) => Some(QueryEvent::Row(row)),
+            (Line::Row(row), Phase::Lines(types)) => match rows.try_push(|text| encode_row(row, types, text))
+            {
+                Ok(()) => None,
                 Err(error) => {
                     return match failure::bare_exception(line) {
                         Some(start) => self.fail_from(start),
@@ -268,13 +287,9 @@ impl Response {
     }
 
     fn end_with(&mut self, event: QueryEvent) -> Progress {
-        Progress::Event(self.end(event))
-    }
-
-    fn end(&mut self, event: QueryEvent) -> QueryEvent {
         self.phase = Phase::Over;
         self.buffer = Buffer::default();
-        event
+        Progress::Event(event)
     }
 }
 

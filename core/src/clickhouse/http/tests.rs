@@ -2,7 +2,7 @@
 
 use super::Response;
 use crate::clickhouse::fuzzing::{check_http, check_row, events, response_head};
-use crate::clickhouse::{Constraint, Exception, QueryEvent, ReadLimits, RefusedSetting, Row};
+use crate::clickhouse::{Constraint, Exception, QueryEvent, ReadLimits, RefusedSetting};
 
 const LIMITS: ReadLimits = ReadLimits { row_bytes: 100_000 };
 const FORMAT: (&str, &str) = ("x-clickhouse-format", "jsoncompacteachrowwithnamesandtypes");
@@ -58,7 +58,8 @@ fn random_pieces(mut body: &[u8], seed: u32) -> Vec<&[u8]> {
 fn rows(events: &[QueryEvent]) -> Vec<&str> {
     events
         .iter()
-        .filter_map(|event| if let QueryEvent::Row(Row(text)) = event { Some(text.as_str()) } else { None })
+        .filter_map(|event| if let QueryEvent::Rows(rows) = event { Some(rows.iter()) } else { None })
+        .flatten()
         .collect()
 }
 

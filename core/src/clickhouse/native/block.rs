@@ -2,11 +2,13 @@
 //!
 //! A block does not say how long it is, nor does a column. Decoding it is the only way past it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::{Buffer, Column, Forms, Output, Plan, Scope, Source, Type, Zones};
 use super::revision::{Feature, Revision};
 use super::wire::{Reader, WireError, Writer};
+use crate::clickhouse::lines::{FULL, Lines};
 use crate::clickhouse::query::Column as Header;
 
 #[doc(hidden)]
@@ -56,7 +58,7 @@ impl Default for Limits {
 /// Buckets that a block may list. A query that runs to its end has none.
 const MOST_BUCKETS: usize = 1 << 16;
 
-/// Bytes that are set aside for a row at most: rows are kept, and one that turned out short would keep them too.
+/// Bytes that are set aside for the row with which lines become enough.
 const MOST_RESERVED: usize = 1 << 12;
 
 /// A decoded block.
@@ -65,7 +67,7 @@ pub struct Block {
     columns: Vec<Header>,
     values: Vec<Column>,
     rows: usize,
-    /// Bytes that a row may well take as JSON.
+    /// Bytes that a row may well take as JSON, with its line feed.
     usual: usize,
 }
 
@@ -148,7 +150,7 @@ impl Decoder {
         self.columns_left = attempt.count("columns", limits.columns)?;
         let rows = attempt.count("rows of a block", limits.rows)?;
         *reader = attempt;
-        Ok(Block { columns: Vec::new(), values: Vec::new(), rows, usual: 2 })
+        Ok(Block { columns: Vec::new(), values: Vec::new(), rows, usual: 3 })
     }
 
     fn add_column(&mut self, block: &mut Block, reader: &mut Reader<'_>) -> Result<(), BlockError> {
@@ -193,31 +195,51 @@ impl Block {
         self.rows
     }
 
-    /// Appends a row as a JSON array in the encoding of [`crate::clickhouse::Row`], unless it takes more than
-    /// `longest` bytes. A row is short on the wire and may still be long: one long string can stand for many.
-    pub fn row_json(&self, row: usize, longest: usize, out: &mut String) -> Result<(), RowTooLong> {
-        let mut buffer = Buffer::after(std::mem::take(out));
-        let start = buffer.len();
-        // A buffer that grows costs more than the digits that are put into it.
-        buffer.reserve(self.usual.min(longest).min(MOST_RESERVED));
-        let mut output = Output::new(&mut buffer, start.saturating_add(longest));
-        output.open(b'[');
-        for (index, column) in self.values.iter().enumerate() {
-            if index > 0 {
-                output.open(b',');
-            }
-            column.push_json(row, &mut output);
-            if output.is_full() {
+    /// The next of these rows, as many as are handed on together; they are taken from the range. A row is short on the
+    /// wire and may still be long: one long string can stand for many. So each may take `longest` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the very next row is longer.
+    pub fn lines(&self, rows: &mut Range<usize>, longest: usize) -> Result<Lines, RowTooLong> {
+        let mut text = Buffer::with_capacity(self.usual.saturating_mul(rows.len()).min(FULL + MOST_RESERVED));
+        let mut ends = Vec::with_capacity((text.room() / self.usual.max(1)).min(rows.len()));
+        while rows.start < rows.end && text.len() < FULL {
+            let start = text.len();
+            if !self.push_row(rows.start, longest, &mut text) {
+                text.truncate(start);
                 break;
             }
+            ends.push(text.len());
+            rows.start += 1;
+        }
+        if ends.is_empty() && rows.start < rows.end {
+            Err(RowTooLong)
+        } else {
+            Ok(Lines::new(text.into_text(), ends))
+        }
+    }
+
+    /// Appends a row as a JSON array and a line feed. `false` when it is longer than it may be, and not whole.
+    fn push_row(&self, row: usize, longest: usize, text: &mut Buffer) -> bool {
+        let start = text.len();
+        let mut output = Output::new(text, start.saturating_add(longest));
+        let mut before = b'[';
+        for column in &self.values {
+            output.open(before);
+            column.push_json(row, &mut output);
+            if output.is_full() {
+                return false;
+            }
+            before = b',';
+        }
+        if self.values.is_empty() {
+            output.open(b'[');
         }
         output.open(b']');
-        let is_full = output.is_full();
-        if is_full {
-            buffer.truncate(start);
-        }
-        *out = buffer.into_text();
-        if is_full { Err(RowTooLong) } else { Ok(()) }
+        let fits = !output.is_full();
+        output.open(b'\n');
+        fits
     }
 
     /// Writes the block without columns that ends data.
@@ -319,11 +341,15 @@ mod tests {
 
     fn decoded(bytes: &[u8], limits: Limits) -> Result<Vec<String>, BlockError> {
         let block = Block::decode(&mut Reader::whole(bytes), &Context { limits, ..context(54_492) })?;
-        let row = |row| {
-            let mut text = String::new();
-            block.row_json(row, usize::MAX, &mut text).map(|()| text)
-        };
-        Ok((0..block.rows()).map(|number| row(number).expect("a row")).collect())
+        Ok(rows(&block))
+    }
+
+    fn rows(block: &Block) -> Vec<String> {
+        let mut rows = 0..block.rows();
+        let lines = std::iter::from_fn(|| {
+            (!rows.is_empty()).then(|| block.lines(&mut rows, usize::MAX).expect("rows that fit"))
+        });
+        lines.flat_map(|lines| lines.iter().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     fn column_error(type_name: &str, rows: u64, bytes: &[u8]) -> ColumnError {
@@ -352,14 +378,11 @@ mod tests {
             let mut reader = Reader::whole(writer.as_slice());
             let block = Block::decode(&mut reader, &context(revision)).expect("a block");
             assert_eq!(reader.finish(), Ok(()));
-            let mut text = String::new();
-            block.row_json(0, 100, &mut text).expect("a row");
-            block.row_json(1, 100, &mut text).expect("a row");
             let expected = [
                 r#"[1,"-1","",null,["x","y"],[]]"#,
                 "[255,\"-9223372036854775808\",\"\u{fffd}z\",7,[],[-2]]",
             ];
-            assert_eq!(text, expected.concat());
+            assert_eq!(rows(&block), expected);
             assert_eq!(block.columns().len(), 6);
         }
     }
@@ -454,11 +477,33 @@ mod tests {
         writer.u8(0).u64(1).u64(1000).u64(0x600).u64(1).text(&"k".repeat(1000)).u64(1000).raw(&[0; 1000]);
         let bytes = column("Array(LowCardinality(String))", 1, writer.as_slice());
         let block = Block::decode(&mut Reader::whole(&bytes), &context(54_492)).expect("a block");
-        let mut text = "before".to_owned();
-        assert_eq!(block.row_json(0, 10_000, &mut text), Err(RowTooLong));
-        assert_eq!(text, "before");
-        assert!(text.capacity() < 30_000);
-        assert_eq!(block.row_json(0, 1_003_003, &mut text), Ok(()));
-        assert_eq!(text.len(), "before".len() + 1_003_003);
+        let mut row = 0..1;
+        assert_eq!(block.lines(&mut row, 1_003_002), Err(RowTooLong));
+        assert_eq!(row, 0..1);
+        let lines = block.lines(&mut row, 1_003_003).expect("a row");
+        assert_eq!((row, lines.len(), lines.text().len()), (1..1, 1, 1_003_004));
+        let mut text = Buffer::default();
+        assert!(!block.push_row(0, 10_000, &mut text) && text.room() < 30_000);
+    }
+
+    #[test]
+    fn rows_before_one_that_is_too_long_come_first() {
+        let mut writer = Writer::new();
+        writer.u8(0).u64(1).u64(2).u64(8).u64(9).raw(b"abcdefghi");
+        let bytes = column("String", 4, writer.as_slice());
+        let block = Block::decode(&mut Reader::whole(&bytes), &context(54_492)).expect("a block");
+        let mut rows = 0..4;
+        let lines = block.lines(&mut rows, 8).expect("two rows");
+        assert_eq!((lines.text(), &rows), ("[\"a\"]\n[\"b\"]\n", &(2..4)));
+        assert_eq!(block.lines(&mut rows, 8), Err(RowTooLong));
+    }
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let bytes = column("UInt8", 100_000, &[&[0], [7; 100_000].as_slice()].concat());
+        let block = Block::decode(&mut Reader::whole(&bytes), &context(54_492)).expect("a block");
+        let mut rows = 0..block.rows();
+        let lines = block.lines(&mut rows, 10).expect("rows");
+        assert_eq!((lines.len(), lines.text().len(), rows.start), (FULL / 4, FULL, FULL / 4));
     }
 }

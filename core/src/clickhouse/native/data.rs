@@ -228,11 +228,13 @@ mod tests {
         let context = Context::new(Revision::NEWEST, Limits::default(), "UTC");
         let block = Block::decode(&mut reader, &context).expect("a block");
         assert_eq!(reader.finish(), Ok(()));
-        let row = |row| {
-            let mut text = String::new();
-            block.row_json(row, usize::MAX, &mut text).map(|()| text).expect("a row")
-        };
-        (name, block.columns().to_vec(), (0..block.rows()).map(row).collect())
+        let mut rows = Vec::new();
+        let mut left = 0..block.rows();
+        while !left.is_empty() {
+            let lines = block.lines(&mut left, usize::MAX).expect("rows");
+            rows.extend(lines.iter().map(str::to_owned));
+        }
+        (name, block.columns().to_vec(), rows)
     }
 
     #[test]

@@ -54,8 +54,10 @@ pub fn check_packets(data: &[u8]) {
     let Some((last, before)) = whole.split_last() else { return };
     assert!(is_last(last) && !before.iter().any(is_last), "one event ends an answer: {whole:?}");
     for event in before {
-        if let QueryEvent::Row(row) = event {
-            assert!(serde_json::from_str::<serde::de::IgnoredAny>(&row.0).is_ok(), "not JSON: {}", row.0);
+        let QueryEvent::Rows(rows) = event else { continue };
+        assert!(!rows.is_empty(), "rows that are none");
+        for row in rows.iter() {
+            assert!(serde_json::from_str::<serde::de::IgnoredAny>(row).is_ok(), "not JSON: {row}");
         }
     }
 }
@@ -102,7 +104,7 @@ fn answer(choice: u8, bytes: &[u8], size: usize) -> Vec<QueryEvent> {
 
 fn is_last(event: &QueryEvent) -> bool {
     match event {
-        QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => false,
+        QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. } => false,
         QueryEvent::RowTooLong | QueryEvent::Exception(_) | QueryEvent::Broken(_) | QueryEvent::End => true,
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::inquiry::Answer;
 use super::super::plan::Question;
-use crate::clickhouse::{Outcome, Parameter, ParameterError, Row, Statement, Truncated};
+use crate::clickhouse::{Outcome, Parameter, ParameterError, Statement, Truncated};
 use crate::mcp::{CallResult, Hints};
 use crate::sql::{ReadOnlySql, Rules};
 
@@ -82,8 +82,8 @@ pub(super) fn rows(answer: &Answer) -> (Vec<Cells>, Option<Truncated>) {
 pub(super) struct Cells(Vec<Value>);
 
 impl Cells {
-    fn of(row: &Row) -> Self {
-        Self(serde_json::from_str(&row.0).unwrap_or_default())
+    fn of(row: &str) -> Self {
+        Self(serde_json::from_str(row).unwrap_or_default())
     }
 
     /// A text; empty when there is none.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clickhouse::Row;
 use crate::sql::declared_parameters;
 
 /// Arguments that a tool may have.
@@ -55,7 +54,7 @@ impl FoundObject {
 }
 
 /// A row of `database, name, comment, text, long`: a view, and the text that made it.
-pub(super) fn view(row: &Row) -> Option<FoundObject> {
+pub(super) fn view(row: &str) -> Option<FoundObject> {
     let [database, name, comment, text, long] = texts(row)?;
     let mut object = FoundObject { database, name, comment, ..FoundObject::default() };
     if long == "1" {
@@ -75,21 +74,21 @@ pub(super) fn view(row: &Row) -> Option<FoundObject> {
 }
 
 /// A row of `database, name, comment`: a table.
-pub(super) fn table(row: &Row) -> Option<FoundObject> {
+pub(super) fn table(row: &str) -> Option<FoundObject> {
     let [database, name, comment] = texts(row)?;
     Some(FoundObject { database, name, comment, ..FoundObject::default() })
 }
 
 /// A row of `database, table, position, name, type, default_kind, comment`: a column, and where it belongs.
-pub(super) fn column(row: &Row) -> Option<([String; 3], FoundColumn)> {
+pub(super) fn column(row: &str) -> Option<([String; 3], FoundColumn)> {
     let [database, table, position, name, type_name, default_kind, comment] = texts(row)?;
     let column = FoundColumn { name, type_name, has_default: !default_kind.is_empty(), comment };
     Some(([database, table, position], column))
 }
 
 /// The values of a row as texts; numbers as their digits.
-fn texts<const COUNT: usize>(row: &Row) -> Option<[String; COUNT]> {
-    let values: Vec<Value> = serde_json::from_str(&row.0).ok()?;
+fn texts<const COUNT: usize>(row: &str) -> Option<[String; COUNT]> {
+    let values: Vec<Value> = serde_json::from_str(row).ok()?;
     let texts: Option<Vec<String>> = values
         .into_iter()
         .map(|value| match value {

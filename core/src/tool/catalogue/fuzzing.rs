@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::build::build;
 use super::found::{FoundColumn, FoundObject, view};
 use super::made::MadeTool;
-use crate::clickhouse::Row;
 use crate::config::{Pattern, RuleSource, ToolRule};
 use crate::sql::{insert_of_bound_values, read_of_bound_values};
 use crate::tool::Tool;
@@ -23,7 +22,7 @@ pub fn check(input: &str) {
         Ok(_) | Err(_) => serde_json::Map::new(),
     };
     let row = serde_json::json!([database, name, comment, text, 0]).to_string();
-    let Some(found) = view(&Row(row)) else { panic!("five texts are a view") };
+    let Some(found) = view(&row) else { panic!("five texts are a view") };
     if let Ok(tool) = MadeTool::of("t".into(), RuleSource::View, &found)
         && let Some(sql) = tool.statement(&arguments)
     {

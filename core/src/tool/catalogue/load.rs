@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::build::{MOST_TOOLS, build, cut, matching};
 use super::found::{self, FoundObject};
 use super::{Catalogue, WORK};
-use crate::clickhouse::{Outcome, Parameter, ParameterError, Row, Statement};
+use crate::clickhouse::{Lines, Outcome, Parameter, ParameterError, Statement};
 use crate::config::{RuleSource, ToolRule};
 use crate::env::Env;
 use crate::mcp::{CallResult, Definition};
@@ -141,11 +141,11 @@ impl Inquiry for Loading {
         if let Some(reason) = answer.failure(call) {
             return self.finish(env, call, Vec::new(), Vec::new(), Some(reason));
         }
-        let (rows, truncated) = match &answer.outcome {
-            Outcome::Rows { rows, truncated, .. } => (rows.as_slice(), truncated.is_some()),
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => (&[][..], false),
+        let (rows, truncated) = match answer.outcome {
+            Outcome::Rows { rows, truncated, .. } => (rows, truncated.is_some()),
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => (Lines::default(), false),
         };
-        progress.take(call, rows, truncated);
+        progress.take(call, &rows, truncated);
         self.next(env, call, progress)
     }
 }
@@ -240,11 +240,11 @@ impl Progress {
     }
 
     /// Takes a page and says, by its stage, what comes next.
-    fn take(&mut self, call: &Call, rows: &[Row], truncated: bool) {
+    fn take(&mut self, call: &Call, rows: &Lines, truncated: bool) {
         self.pages += 1;
         let mut last = None;
-        for row in rows {
-            self.bytes += row.0.len();
+        for row in rows.iter() {
+            self.bytes += row.len();
             last = self.take_row(call, row).or(last);
         }
         let full = self.pages >= MOST_PAGES
@@ -266,7 +266,7 @@ impl Progress {
     }
 
     /// A row that the rules match is kept. Where it stands is returned in any case.
-    fn take_row(&mut self, call: &Call, row: &Row) -> Option<[String; 3]> {
+    fn take_row(&mut self, call: &Call, row: &str) -> Option<[String; 3]> {
         match self.stage {
             Stage::Views | Stage::Tables => {
                 let views = self.stage == Stage::Views;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::argument::{Argument, input_schema};
 use super::comment::Comment;
 use super::found::FoundObject;
-use crate::clickhouse::{Outcome, Parameter, Statement};
+use crate::clickhouse::{Lines, Outcome, Parameter, Statement};
 use crate::config::RuleSource;
 use crate::env::Env;
 use crate::jsonrpc::Params;
@@ -234,7 +234,7 @@ impl Inquiry for MadeTool {
                 table(columns, rows, *truncated, &[])
             }
             (Does::Read(_), Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_)) => {
-                table(&[], &[], None, &[])
+                table(&[], &Lines::default(), None, &[])
             }
             (Does::Insert, _) => {
                 let given = self.given(&call.arguments).unwrap_or_default();

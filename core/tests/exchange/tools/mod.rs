@@ -6,7 +6,7 @@ mod explained;
 mod schema;
 mod writing;
 
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Row, Statement};
+use housekey_core::clickhouse::{Column, Exception, QueryEvent, QueryRequest, Statement};
 use serde_json::{Value, json as value};
 
 use crate::driver::{Scripted, World, json};
@@ -56,7 +56,7 @@ fn table(rows: &[Value]) -> World {
 fn named(columns: &[&str], rows: &[Value]) -> World {
     let column = |name: &&str| Column { name: (*name).to_owned(), type_name: "String".into() };
     let mut events = vec![QueryEvent::Header(columns.iter().map(column).collect())];
-    events.extend(rows.iter().map(|row| QueryEvent::Row(Row(row.to_string()))));
+    events.extend(rows.iter().map(|row| QueryEvent::Rows([row.to_string()].iter().collect())));
     events.push(QueryEvent::End);
     World::Rows(events)
 }

@@ -172,7 +172,7 @@ impl Answer {
 
     fn take(&mut self, event: QueryEvent) -> QueryEvent {
         match &event {
-            QueryEvent::Header(_) | QueryEvent::Row(_) | QueryEvent::Progress { .. } => {
+            QueryEvent::Header(_) | QueryEvent::Rows(_) | QueryEvent::Progress { .. } => {
                 self.heard = true;
                 event
             }

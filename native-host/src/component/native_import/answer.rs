@@ -1,7 +1,7 @@
 //! An answer that is lent: the events of the host's own query, in batches, and never more than the caller may have.
 
 use futures_util::FutureExt as _;
-use housekey_core::clickhouse::{Column, Exception, QueryEvent, Rows, Taken};
+use housekey_core::clickhouse::{Column, Exception, Lines, QueryEvent, Rows, Taken};
 use housekey_core::exchange::{Asked, Bound, Bounded};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
@@ -29,6 +29,7 @@ pub struct LentAnswer {
     attempts: u32,
     /// An event that has come and was not taken yet.
     waiting: Option<QueryEvent>,
+    /// Rows that the guest got, and the bytes of their lines.
     rows: u64,
     bytes: u64,
     over: bool,
@@ -144,16 +145,15 @@ impl LentAnswer {
     fn hand(&mut self, event: QueryEvent, batch: &mut Batch) {
         self.native.watch().notice(&self.bounded.request, &event);
         match self.bounded.told(event) {
-            QueryEvent::Row(row) => {
-                let comma = u64::from(self.rows > 0);
-                self.rows += 1;
-                self.bytes += comma + u64::try_from(row.0.len()).unwrap_or(u64::MAX);
-                batch.row(&row.0);
-                // A guest that keeps to its limits has seen by now that there is more; another one gets no more.
-                let limits = &self.bounded.limits;
-                let enough = limits.rows.is_some_and(|most| self.rows > most)
-                    || limits.bytes.is_some_and(|most| self.bytes > most);
-                if enough {
+            QueryEvent::Rows(mut rows) => {
+                let (fitting, beyond) = self.bounded.limits.fitting(self.rows, self.bytes, &rows);
+                // The row beyond its limits tells a guest that keeps to them that there is more.
+                rows.truncate(fitting.saturating_add(1));
+                self.rows = self.rows.saturating_add(count(rows.len()));
+                self.bytes = self.bytes.saturating_add(count(rows.text().len()));
+                batch.rows(&rows);
+                // Another one gets no more.
+                if beyond.is_some() {
                     batch.event(Event::End);
                     self.over = true;
                     self.running.end();
@@ -208,10 +208,9 @@ impl Batch {
         self.bytes >= BATCH_BYTES || self.events.len() >= BATCH_EVENTS
     }
 
-    fn row(&mut self, row: &str) {
-        self.lines.push_str(row);
-        self.lines.push('\n');
-        self.bytes += row.len() + 1;
+    fn rows(&mut self, rows: &Lines) {
+        self.lines.push_str(rows.text());
+        self.bytes += rows.text().len();
     }
 
     fn event(&mut self, event: Event) {
@@ -229,4 +228,8 @@ impl Batch {
         self.close();
         self.events
     }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }

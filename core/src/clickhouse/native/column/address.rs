@@ -1,19 +1,18 @@
 //! UUIDs and addresses as ClickHouse writes them.
 
 use super::buffer::Buffer;
+use super::digits::{hexadecimal, push_unsigned};
 
 /// Appends a UUID of two 64-bit halves, each least significant byte first.
 pub(super) fn push_uuid(bytes: &[u8], out: &mut Buffer) {
-    let mut text = [b'-'; 36];
-    let (high, low) = bytes.split_at_checked(8).unwrap_or_default();
-    let bytes = high.iter().rev().chain(low.iter().rev());
-    // Groups of 4, 2, 2, 2 and 6 bytes.
-    for (start, byte) in [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34].into_iter().zip(bytes) {
-        if let Some([first, second]) = text.get_mut(start..start + 2) {
-            (*first, *second) = (hex(byte >> 4), hex(byte & 15));
-        }
-    }
-    out.push_ascii(&text);
+    let (halves, _) = bytes.as_chunks::<8>();
+    let [high, low] = halves else { return };
+    let [first, [m1, m2, m3, m4, v1, v2, v3, v4]] = hexadecimal(u64::from_le_bytes(*high));
+    let [[c1, c2, c3, c4, n1, n2, n3, n4], last] = hexadecimal(u64::from_le_bytes(*low));
+    out.push_ascii(&first);
+    out.push_ascii(&[b'-', m1, m2, m3, m4, b'-', v1, v2, v3, v4, b'-', c1, c2, c3, c4, b'-']);
+    out.push_ascii(&[n1, n2, n3, n4]);
+    out.push_ascii(&last);
 }
 
 /// Appends `a.b.c.d`, of which `d` comes first in `bytes`.
@@ -22,7 +21,7 @@ pub(super) fn push_ipv4(bytes: &[u8], out: &mut Buffer) {
         if index > 0 {
             out.push(b'.');
         }
-        out.push_str(itoa::Buffer::new().format(*byte));
+        push_unsigned((*byte).into(), out);
     }
 }
 
@@ -55,23 +54,11 @@ pub(super) fn push_ipv6(bytes: &[u8], out: &mut Buffer) {
 }
 
 /// Appends a word in hexadecimal, without zeros before it.
+#[inline]
 fn push_word(word: u16, out: &mut Buffer) {
-    let mut shift = match word {
-        ..0x10 => 0,
-        0x10..0x100 => 4,
-        0x100..0x1000 => 8,
-        0x1000.. => 12,
-    };
-    out.push(hex((word >> shift & 15) as u8));
-    while shift > 0 {
-        shift -= 4;
-        out.push(hex((word >> shift & 15) as u8));
-    }
-}
-
-/// The digit of a number below 16.
-fn hex(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
+    let length = 4 - (word.leading_zeros() / 4).min(3);
+    let [first, _] = hexadecimal(u64::from(word) << (64 - 4 * length));
+    out.push_start(&first, length as usize);
 }
 
 /// Where the first of the longest runs of zeros begins, and how long it is.

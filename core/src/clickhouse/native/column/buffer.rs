@@ -6,9 +6,14 @@
 pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// Goes on behind this text.
-    pub(crate) fn after(text: String) -> Self {
-        Self(text.into_bytes())
+    /// No text, and room for this many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// Bytes that there is room for, with those that are there.
+    pub(crate) fn room(&self) -> usize {
+        self.0.capacity()
     }
 
     /// The text.
@@ -22,11 +27,6 @@ impl Buffer {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Makes room for this many bytes.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.0.reserve(bytes);
     }
 
     /// Takes back all but the first `length` bytes.
@@ -50,6 +50,23 @@ impl Buffer {
     #[inline]
     pub(super) fn push_ascii(&mut self, text: &[u8]) {
         self.0.extend_from_slice(text);
+    }
+
+    /// Appends the beginning of ASCII text: to copy a fixed number of bytes and take some back is quicker than to copy
+    /// as many as are wanted.
+    #[inline]
+    pub(super) fn push_start<const N: usize>(&mut self, text: &[u8; N], length: usize) {
+        let start = self.0.len();
+        self.0.extend_from_slice(text);
+        self.0.truncate(start.saturating_add(length));
+    }
+
+    /// Takes back this ASCII character wherever it stands at the end.
+    #[inline]
+    pub(super) fn trim_end(&mut self, ascii: u8) {
+        while self.0.last() == Some(&ascii) {
+            self.0.pop();
+        }
     }
 
     /// Appends an ASCII character so many times.

@@ -1,6 +1,7 @@
 //! Dates and times as ClickHouse writes them.
 
 use super::buffer::Buffer;
+use super::digits::{eight, push_fraction};
 
 /// 0000-01-01 and 9999-12-31 in days since 1970: what lies outside is written as the nearer of them.
 const FIRST_DAY: i64 = -719_528;
@@ -14,9 +15,9 @@ const LONGEST_TIME: u64 = 3_599_999;
 /// Appends `YYYY-MM-DD` for a number of days since 1970.
 #[inline]
 pub(super) fn push_date(days: i64, out: &mut Buffer) {
-    let mut text = *b"0000-00-00";
-    put_date(days.clamp(FIRST_DAY, LAST_DAY), &mut text);
-    out.push_ascii(&text);
+    let (year_month, day) = date(days.clamp(FIRST_DAY, LAST_DAY));
+    out.push_ascii(&year_month.to_le_bytes());
+    out.push_start(&day.to_le_bytes(), 2);
 }
 
 /// Appends `YYYY-MM-DD hh:mm:ss` for seconds since 1970 by the clock on the wall.
@@ -28,31 +29,20 @@ pub(super) fn push_date_time(seconds: i64, out: &mut Buffer) {
         FIRST_DAY..=LAST_DAY => seconds.rem_euclid(DAY),
         _ => DAY - 1,
     };
-    let mut text = *b"0000-00-00 00:00:00";
-    if let Some((date, time)) = text.split_first_chunk_mut::<10>() {
-        put_date(days.clamp(FIRST_DAY, LAST_DAY), date);
-        if let [_, time @ ..] = time {
-            put_time(second as u32, time);
-        }
-    }
-    out.push_ascii(&text);
+    let (year_month, day) = date(days.clamp(FIRST_DAY, LAST_DAY));
+    let time = time(second as u32);
+    out.push_ascii(&year_month.to_le_bytes());
+    out.push_ascii(&(day | u64::from(b' ') << 16 | time << 24).to_le_bytes());
+    out.push_start(&(time >> 40).to_le_bytes(), 3);
 }
 
 /// Appends `.` and `scale` digits, or nothing for none.
 #[inline]
-pub(super) fn push_fraction(ticks: u64, scale: usize, out: &mut Buffer) {
-    if scale == 0 {
-        return;
+pub(super) fn push_second_fraction(ticks: u64, scale: usize, out: &mut Buffer) {
+    if scale > 0 {
+        out.push(b'.');
+        push_fraction(ticks, scale, out);
     }
-    let mut text = *b"000000000";
-    // Below 10^9, as there are at most nine digits.
-    let mut rest = ticks as u32;
-    for digit in text.iter_mut().take(scale).rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.push(b'.');
-    out.push_ascii(text.get(..scale).unwrap_or_default());
 }
 
 /// Appends `[-]hh:mm:ss` with a fraction of `scale` digits; hours may have three digits.
@@ -70,14 +60,26 @@ pub(super) fn push_time(ticks: i64, scale: usize, out: &mut Buffer) {
     if seconds >= 360_000 {
         out.push(b'0' + (seconds / 360_000) as u8);
     }
-    let mut text = *b"00:00:00";
-    put_time(seconds % 360_000, &mut text);
-    out.push_ascii(&text);
-    push_fraction(fraction, scale, out);
+    out.push_ascii(&time(seconds % 360_000).to_le_bytes());
+    push_second_fraction(fraction, scale, out);
+}
+
+/// Whole seconds, rounded down, and the ticks of 10^-`scale` seconds that are left.
+#[inline]
+pub(super) fn split_ticks(ticks: i64, scale: usize) -> (i64, u64) {
+    // To divide by a number that is known is far quicker, and these are what people choose.
+    let split = |unit: i64| (ticks.div_euclid(unit), ticks.rem_euclid(unit).unsigned_abs());
+    match scale {
+        0 => (ticks, 0),
+        3 => split(1000),
+        6 => split(1_000_000),
+        9 => split(1_000_000_000),
+        _ => split(i64::try_from(ticks_in_second(scale)).unwrap_or(i64::MAX)),
+    }
 }
 
 /// Ticks of 10^-`scale` in a second.
-pub(super) const fn ticks_in_second(scale: usize) -> u64 {
+const fn ticks_in_second(scale: usize) -> u64 {
     const UNITS: [u64; 10] =
         [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
     match UNITS.split_at_checked(scale) {
@@ -86,46 +88,40 @@ pub(super) const fn ticks_in_second(scale: usize) -> u64 {
     }
 }
 
-/// Writes a date; `days` lies between the first and the last.
+/// `YYYY-MM-` and `DD`, the first character in the lowest byte; `days` lies between the first and the last.
 #[inline]
-fn put_date(days: i64, text: &mut [u8; 10]) {
+fn date(days: i64) -> (u64, u64) {
+    const DASHES: u64 = u64::from_le_bytes([0, 0, 0, 0, b'-', 0, 0, b'-']);
     let (year, month, day) = civil(days);
-    let [y1, y2, y3, y4, _, m1, m2, _, d1, d2] = text;
-    put_two(year / 100, y1, y2);
-    put_two(year % 100, y3, y4);
-    put_two(month, m1, m2);
-    put_two(day, d1, d2);
+    let digits = u64::from_le_bytes(eight(u64::from(year * 10_000 + month * 100 + day)));
+    (digits & 0xffff_ffff | (digits >> 32 & 0xffff) << 40 | DASHES, digits >> 48)
 }
 
-/// Writes less than a hundred hours.
+/// `hh:mm:ss` of less than a hundred hours, the first character in the lowest byte.
 #[inline]
-fn put_time(seconds: u32, text: &mut [u8]) {
-    if let [h1, h2, _, m1, m2, _, s1, s2] = text {
-        put_two(seconds / 3600, h1, h2);
-        put_two(seconds / 60 % 60, m1, m2);
-        put_two(seconds % 60, s1, s2);
-    }
+fn time(seconds: u32) -> u64 {
+    const COLONS: u64 = u64::from_le_bytes([0, 0, b':', 0, 0, b':', 0, 0]);
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let digits = u64::from_le_bytes(eight(u64::from(hours * 10_000 + minutes * 100 + seconds % 60))) >> 16;
+    digits & 0xffff | (digits >> 16 & 0xffff) << 24 | digits >> 32 << 48 | COLONS
 }
 
 /// Year, month and day of a number of days since 1970 in the Gregorian calendar, from the year 0 on: a year begins
-/// in March here, so that the day that is sometimes missing is its last.
+/// in March here, so that the day that is sometimes missing is its last. Multiplications stand for divisions: of days
+/// by the 365.25 of a year, and by the 30.6 of a month (Neri and Schneider, "Euclidean affine functions and their
+/// application to calendar algorithms", figure 12).
 #[inline]
 fn civil(days: i64) -> (u32, u32, u32) {
     // Counted from a March 400 years earlier, nothing is negative.
-    let days = (days - FIRST_DAY - 60 + 146_097) as u32;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u32::from(month <= 2) - 400, month, day)
-}
-
-#[inline]
-fn put_two(value: u32, tens: &mut u8, ones: &mut u8) {
-    *tens = b'0' + (value / 10) as u8;
-    *ones = b'0' + (value % 10) as u8;
+    let quarters = 4 * (days - FIRST_DAY - 60 + 146_097) as u32 + 3;
+    let (century, of_century) = (quarters / 146_097, quarters % 146_097 / 4);
+    let years = 2_939_745 * u64::from(4 * of_century + 3);
+    let year = 100 * century + (years >> 32) as u32;
+    let day_of_year = years as u32 / 2_939_745 / 4;
+    let months = 2141 * day_of_year + 197_913;
+    let (month, day) = (months >> 16, (months & 0xffff) / 2141 + 1);
+    let is_next_year = day_of_year >= 306;
+    (year + u32::from(is_next_year) - 400, if is_next_year { month - 12 } else { month }, day)
 }
 
 #[cfg(test)]
@@ -149,6 +145,39 @@ mod tests {
             (11_016, "2000-02-29"),
         ] {
             assert_eq!(text(|out| push_date(days, out)), expected);
+        }
+    }
+
+    #[test]
+    fn every_day_follows_the_one_before() {
+        let is_leap = |year| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let (mut year, mut month, mut day) = (0, 1, 1);
+        for days in FIRST_DAY..=LAST_DAY {
+            assert_eq!(civil(days), (year, month, day), "{days}");
+            let last = match month {
+                2 if is_leap(year) => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (month, day) if day == last => (year, month + 1, 1),
+                (month, day) => (year, month, day + 1),
+            };
+        }
+        assert_eq!((year, month, day), (10_000, 1, 1));
+    }
+
+    #[test]
+    fn seconds_are_rounded_down() {
+        for scale in 0..=9 {
+            let unit = 10_i64.pow(scale);
+            for ticks in [0, 1, -1, unit, -unit, unit + 1, -unit - 1, i64::MIN, i64::MAX] {
+                let (seconds, left) = split_ticks(ticks, scale as usize);
+                assert_eq!(i128::from(seconds) * i128::from(unit) + i128::from(left), i128::from(ticks));
+                assert!(left < unit.unsigned_abs());
+            }
         }
     }
 

@@ -82,16 +82,19 @@ fn decode_in_pieces(bytes: &[u8], context: &Context) -> (Result<Block, BlockErro
 }
 
 fn check_rows(block: &Block) {
-    for row in 0..block.rows() {
-        let mut text = String::new();
-        match block.row_json(row, LONGEST_ROW, &mut text) {
-            Ok(()) => {
-                assert!(text.len() <= LONGEST_ROW, "a row is too long");
-                let values =
-                    serde_json::from_str::<Vec<serde::de::IgnoredAny>>(&text).map(|values| values.len());
-                assert_eq!(values.ok(), Some(block.columns().len()), "not a row: {text}");
-            }
-            Err(_) => assert!(text.is_empty(), "half a row is left"),
+    let mut rows = 0..block.rows();
+    while !rows.is_empty() {
+        let before = rows.start;
+        let Ok(lines) = block.lines(&mut rows, LONGEST_ROW) else {
+            assert_eq!(rows.start, before, "a row that is too long is passed");
+            rows.start += 1;
+            continue;
+        };
+        assert!(!lines.is_empty() && lines.len() == rows.start - before, "rows are lost");
+        for row in lines.iter() {
+            assert!(row.len() <= LONGEST_ROW, "a row is too long");
+            let values = serde_json::from_str::<Vec<serde::de::IgnoredAny>>(row).map(|values| values.len());
+            assert_eq!(values.ok(), Some(block.columns().len()), "not a row: {row}");
         }
     }
 }

@@ -71,6 +71,11 @@ fn push_code(control: char, out: &mut Buffer) {
     }
 }
 
+/// Whether bytes are ASCII that [`push_json_escaped`] leaves as it is.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.is_ascii() && plain_length(bytes) == bytes.len()
+}
+
 /// How many bytes come before one that may need an escape: eight at a time, because most text has none. The byte
 /// 0xE2, which the line separators begin with, stops too.
 #[inline]

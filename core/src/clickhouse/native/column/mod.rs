@@ -8,6 +8,7 @@ mod address;
 mod binary_type;
 mod buffer;
 mod calendar;
+mod digits;
 mod dynamic;
 mod error;
 mod fit;

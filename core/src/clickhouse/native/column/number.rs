@@ -1,51 +1,47 @@
 //! Integers, floats and decimals as ClickHouse writes them.
 
 use super::buffer::Buffer;
+use super::digits::{push_fraction, push_signed, push_unsigned};
 use super::type_tree::Float;
 
 /// Appends an integer of 1 to 32 bytes, little endian.
 #[inline]
 pub(super) fn push_integer(bytes: &[u8], signed: bool, out: &mut Buffer) {
-    if bytes.len() == 32 {
-        out.push_str(&format_256(bytes, signed));
-    } else {
-        out.push_str(format(bytes, signed, &mut itoa::Buffer::new()));
-    }
-}
-
-/// An integer of 1 to 16 bytes as text.
-#[inline]
-fn format<'b>(bytes: &[u8], signed: bool, buffer: &'b mut itoa::Buffer) -> &'b str {
     match (bytes.len(), signed) {
-        (1, false) => buffer.format(u8::from_le_bytes(array(bytes))),
-        (1, true) => buffer.format(i8::from_le_bytes(array(bytes))),
-        (2, false) => buffer.format(u16::from_le_bytes(array(bytes))),
-        (2, true) => buffer.format(i16::from_le_bytes(array(bytes))),
-        (4, false) => buffer.format(u32::from_le_bytes(array(bytes))),
-        (4, true) => buffer.format(i32::from_le_bytes(array(bytes))),
-        (8, false) => buffer.format(u64::from_le_bytes(array(bytes))),
-        (8, true) => buffer.format(i64::from_le_bytes(array(bytes))),
-        (_, false) => buffer.format(u128::from_le_bytes(array(bytes))),
-        (_, true) => buffer.format(i128::from_le_bytes(array(bytes))),
+        (1, false) => push_unsigned(u8::from_le_bytes(array(bytes)).into(), out),
+        (1, true) => push_signed(i8::from_le_bytes(array(bytes)).into(), out),
+        (2, false) => push_unsigned(u16::from_le_bytes(array(bytes)).into(), out),
+        (2, true) => push_signed(i16::from_le_bytes(array(bytes)).into(), out),
+        (4, false) => push_unsigned(u32::from_le_bytes(array(bytes)).into(), out),
+        (4, true) => push_signed(i32::from_le_bytes(array(bytes)).into(), out),
+        (8, false) => push_unsigned(u64::from_le_bytes(array(bytes)), out),
+        (8, true) => push_signed(i64::from_le_bytes(array(bytes)), out),
+        (16, false) => out.push_str(itoa::Buffer::new().format(u128::from_le_bytes(array(bytes)))),
+        (16, true) => out.push_str(itoa::Buffer::new().format(i128::from_le_bytes(array(bytes)))),
+        _ => out.push_str(&format_256(bytes, signed)),
     }
 }
 
 /// Appends a float in the shortest form that reads back, with an exponent from 1e21 and below 1e-6; `nan`, `inf`
 /// and `-inf` as words.
+#[inline]
 pub(super) fn push_float(bytes: &[u8], float: Float, out: &mut Buffer) {
     let mut buffer = zmij::Buffer::new();
-    let value = match float {
+    let (value, text) = match float {
         Float::Brain16 | Float::Single => {
             let value = single(bytes, float);
-            if value.is_finite() {
-                return push_shortest(buffer.format_finite(value), out);
-            }
-            f64::from(value)
+            (f64::from(value), if value.is_finite() { buffer.format_finite(value) } else { "" })
         }
-        Float::Double => f64::from_le_bytes(array(bytes)),
+        Float::Double => {
+            let value = f64::from_le_bytes(array(bytes));
+            (value, if value.is_finite() { buffer.format_finite(value) } else { "" })
+        }
     };
-    if value.is_finite() {
-        push_shortest(buffer.format_finite(value), out);
+    if (1e-5..1e12).contains(&value.abs()) {
+        // Here the shortest form has no exponent (of 32 bits it has one from 1e13 on), nor would ClickHouse's.
+        out.push_str(text.strip_suffix(".0").unwrap_or(text));
+    } else if value.is_finite() {
+        push_shortest(text, out);
     } else if value.is_nan() {
         out.push_str("nan");
     } else {
@@ -78,10 +74,29 @@ pub(super) fn push_json_float(bytes: &[u8], float: Float, untyped: bool, out: &m
 /// Appends a little endian integer divided by 10^`scale`, without zeros at the end of the fraction.
 #[inline]
 pub(super) fn push_decimal(bytes: &[u8], scale: usize, out: &mut Buffer) {
-    if bytes.len() == 32 {
-        push_scaled(&format_256(bytes, true), scale, out);
-    } else {
-        push_scaled(format(bytes, true, &mut itoa::Buffer::new()), scale, out);
+    match bytes.len() {
+        4 => push_narrow_decimal(i32::from_le_bytes(array(bytes)).into(), scale, out),
+        8 => push_narrow_decimal(i64::from_le_bytes(array(bytes)), scale, out),
+        16 => push_scaled(itoa::Buffer::new().format(i128::from_le_bytes(array(bytes))), scale, out),
+        _ => push_scaled(&format_256(bytes, true), scale, out),
+    }
+}
+
+/// The same for 64 bits; a scale is at most 18 there.
+fn push_narrow_decimal(number: i64, scale: usize, out: &mut Buffer) {
+    let Some(unit) = u32::try_from(scale).ok().and_then(|scale| 10_u64.checked_pow(scale)) else {
+        return push_scaled(itoa::Buffer::new().format(number), scale, out);
+    };
+    if number < 0 {
+        out.push(b'-');
+    }
+    let magnitude = number.unsigned_abs();
+    push_unsigned(magnitude / unit, out);
+    let fraction = magnitude % unit;
+    if fraction > 0 {
+        out.push(b'.');
+        push_fraction(fraction, scale, out);
+        out.trim_end(b'0');
     }
 }
 
@@ -110,7 +125,7 @@ fn push_scaled(text: &str, scale: usize, out: &mut Buffer) {
 
 /// Appends what a shortest-digits algorithm found, with ClickHouse's rules for point and exponent.
 fn push_shortest(text: &str, out: &mut Buffer) {
-    let Some((mantissa, exponent)) = text.split_once('e') else {
+    let Some(at) = text.bytes().position(|byte| byte == b'e') else {
         let short = text.strip_suffix(".0").unwrap_or(text);
         // No exponent means a magnitude for which ClickHouse has none either, but for the very small.
         if short.starts_with("0.000000") || short.starts_with("-0.000000") {
@@ -120,7 +135,9 @@ fn push_shortest(text: &str, out: &mut Buffer) {
         }
         return;
     };
-    push_parts(mantissa, exponent.parse().unwrap_or_default(), out);
+    let (mantissa, exponent) = text.split_at_checked(at).unwrap_or((text, ""));
+    let exponent = exponent.get(1..).and_then(|exponent| exponent.parse().ok()).unwrap_or_default();
+    push_parts(mantissa, exponent, out);
 }
 
 fn push_parts(mantissa: &str, exponent: i32, out: &mut Buffer) {
@@ -252,6 +269,10 @@ mod tests {
             (0.0, "0"),
             (123_456.789, "123456.789"),
             (1e15, "1000000000000000"),
+            (999_999_999_999_999.9, "999999999999999.9"),
+            (1e-5, "0.00001"),
+            (1.5e-5, "0.000015"),
+            (9.99e-6, "0.00000999"),
             (1e16, "10000000000000000"),
             (9_223_372_036_854_775_807.0, "9223372036854776000"),
             (-1.5e21, "-1.5e21"),
@@ -270,6 +291,13 @@ mod tests {
             (3.4e38, "3.4e38"),
             (1e-45, "1e-45"),
             (0.1, "0.1"),
+            (1e-5, "0.00001"),
+            (1.000_000_1e-5, "0.000010000001"),
+            (1e15, "1000000000000000"),
+            (9.999_999e14, "999999900000000"),
+            (1e12, "1000000000000"),
+            (9.99e11, "999000000000"),
+            (1e13, "10000000000000"),
             (1e-7, "1e-7"),
             (1.5e-6, "0.0000015"),
             (1_234_567.9, "1234567.9"),
@@ -316,6 +344,13 @@ mod tests {
             (10_000, 2, "100"),
             (10, 2, "0.1"),
             (i64::MIN, 18, "-9.223372036854775808"),
+            (i64::MAX, 0, "9223372036854775807"),
+            (1_000_000_000_000_000_001, 18, "1.000000000000000001"),
+            (1, 18, "0.000000000000000001"),
+            (123_400_005_000_000_000, 17, "1.23400005"),
+            (-1, 9, "-0.000000001"),
+            (i64::MIN, 19, "-0.9223372036854775808"),
+            (1, 30, "0.000000000000000000000000000001"),
         ];
         for (value, scale, expected) in table {
             assert_eq!(written(|out| push_decimal(&value.to_le_bytes(), *scale, out)), *expected);

@@ -37,10 +37,10 @@ fn records() -> Vec<Record> {
 fn rows(blocks: &[Block]) -> Vec<String> {
     let mut rows = Vec::new();
     for block in blocks {
-        for row in 0..block.rows() {
-            let mut text = String::new();
-            block.row_json(row, usize::MAX, &mut text).expect("a row");
-            rows.push(text);
+        let mut left = 0..block.rows();
+        while !left.is_empty() {
+            let lines = block.lines(&mut left, usize::MAX).expect("rows that fit");
+            rows.extend(lines.iter().map(str::to_owned));
         }
     }
     rows

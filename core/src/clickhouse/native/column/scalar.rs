@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::address::{push_ipv4, push_ipv6, push_uuid};
 use super::buffer::Buffer;
-use super::calendar::{push_date, push_date_time, push_fraction, push_time, ticks_in_second};
+use super::calendar::{push_date, push_date_time, push_second_fraction, push_time, split_ticks};
 use super::json_text::{lossy, push_json_string, push_quoted};
 use super::number::{push_decimal, push_float, push_integer, push_json_float};
 use super::type_tree::{Float, Integer};
@@ -135,10 +135,9 @@ impl Scalar {
                 push_date_time(zone.local(i64::from(u32::from_le_bytes(array(bytes)))), out);
             }
             Self::DateTime64(scale, zone) => {
-                let unit = i64::try_from(ticks_in_second(*scale)).unwrap_or(i64::MAX);
-                let ticks = i64::from_le_bytes(array(bytes));
-                push_date_time(zone.local(ticks.div_euclid(unit)), out);
-                push_fraction(ticks.rem_euclid(unit).unsigned_abs(), *scale, out);
+                let (seconds, left) = split_ticks(i64::from_le_bytes(array(bytes)), *scale);
+                push_date_time(zone.local(seconds), out);
+                push_second_fraction(left, *scale, out);
             }
             Self::Time => push_time(i64::from(i32::from_le_bytes(array(bytes))), 0, out),
             Self::Time64(scale) => push_time(i64::from_le_bytes(array(bytes)), *scale, out),

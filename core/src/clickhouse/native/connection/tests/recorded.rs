@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::clickhouse::native::compress::Compression;
+use crate::clickhouse::query::QueryEvent;
 
 const DIGEST: &str = "sha256 ";
 
@@ -81,7 +82,11 @@ impl Recorded {
 
 pub(super) fn drain(connection: &mut Connection, events: &mut Vec<String>) {
     while let Some(event) = connection.poll_event() {
-        events.push(format!("{event:?}\n"));
+        match event {
+            // The recordings have them one by one.
+            QueryEvent::Rows(rows) => events.extend(rows.iter().map(|row| format!("Row(Row({row:?}))\n"))),
+            event => events.push(format!("{event:?}\n")),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::clickhouse::native::fuzzing;
 use crate::clickhouse::native::login::LoginError;
 use crate::clickhouse::native::query::EncodeError;
 use crate::clickhouse::native::wire::Writer;
-use crate::clickhouse::query::{Column, QueryEvent, Row, Setting};
+use crate::clickhouse::query::{Column, QueryEvent, Setting};
 
 fn hello(revision: u64) -> Vec<u8> {
     fuzzing::hello(Revision::new(revision))
@@ -54,7 +54,7 @@ pub(super) fn header() -> QueryEvent {
 }
 
 fn row(text: &str) -> QueryEvent {
-    QueryEvent::Row(Row(text.to_owned()))
+    QueryEvent::Rows([text].iter().collect())
 }
 
 pub(super) fn transmitted(connection: &mut Connection) -> Vec<Vec<u8>> {
@@ -65,7 +65,7 @@ pub(super) fn transmitted(connection: &mut Connection) -> Vec<Vec<u8>> {
 fn an_answer_and_the_next() {
     let mut connection = running();
     connection.receive(&[data(&[]), data(&[1, 2])].concat());
-    assert_eq!(events(&mut connection), [header(), row("[1]"), row("[2]")]);
+    assert_eq!(events(&mut connection), [header(), QueryEvent::Rows(["[1]", "[2]"].iter().collect())]);
     assert_eq!(connection.start_query(&query(None)), Err(StartError::NotReady));
     connection.receive(END_OF_STREAM);
     assert_eq!(events(&mut connection), [QueryEvent::End]);
