@@ -118,11 +118,16 @@ impl<'a> Head<'a> {
     fn group(&mut self) -> Option<()> {
         let mut depth = 0_usize;
         loop {
-            match self.take()?.kind {
-                TokenKind::Open(_) => depth += 1,
-                TokenKind::Close(_) => depth = depth.checked_sub(1)?,
-                TokenKind::Semicolon | TokenKind::VerticalDelimiter | TokenKind::Error(_) => return None,
-                _ => {}
+            let kind = self.take()?.kind;
+            if let TokenKind::Open(_) = kind {
+                depth += 1;
+            } else if let TokenKind::Close(_) = kind {
+                depth = depth.checked_sub(1)?;
+            } else if matches!(
+                kind,
+                TokenKind::Semicolon | TokenKind::VerticalDelimiter | TokenKind::Error(_)
+            ) {
+                return None;
             }
             if depth == 0 {
                 return Some(());
@@ -142,12 +147,13 @@ impl<'a> Head<'a> {
                 if matches!(self.peek()?.text, "-" | "+") {
                     self.take()?;
                 }
-                match self.peek()?.kind {
-                    TokenKind::Open(_) => self.group()?,
-                    TokenKind::Number | TokenKind::String | TokenKind::Word => {
-                        self.take()?;
-                    }
-                    _ => return None,
+                let kind = self.peek()?.kind;
+                if let TokenKind::Open(_) = kind {
+                    self.group()?;
+                } else if matches!(kind, TokenKind::Number | TokenKind::String | TokenKind::Word) {
+                    self.take()?;
+                } else {
+                    return None;
                 }
             }
             if self.kind(TokenKind::Comma).is_none() {

@@ -22,21 +22,19 @@ use super::token::{Bracket, Token, TokenKind};
 pub(super) fn check_functions(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(), Refusal> {
     let mut scopes = vec![Scope::default()];
     for (index, part) in parts.iter().enumerate() {
-        match part.token.kind {
-            TokenKind::Open(bracket) => {
-                let tables = bracket == Bracket::Round && is_place(parts, index, &scopes);
-                let list = if tables { List::Tables } else { List::Other };
-                scopes.push(Scope { opened: Some(index), list, ..Scope::default() });
-            }
-            TokenKind::Close(_) if scopes.len() > 1 => {
+        let kind = part.token.kind;
+        if let TokenKind::Open(bracket) = kind {
+            let tables = bracket == Bracket::Round && is_place(parts, index, &scopes);
+            let list = if tables { List::Tables } else { List::Other };
+            scopes.push(Scope { opened: Some(index), list, ..Scope::default() });
+        } else if matches!(kind, TokenKind::Close(_)) {
+            if scopes.len() > 1 {
                 scopes.pop();
             }
-            TokenKind::Word | TokenKind::Operator => {
-                if let Some(scope) = scopes.last_mut() {
-                    scope.step(parts, index);
-                }
-            }
-            _ => {}
+        } else if matches!(kind, TokenKind::Word | TokenKind::Operator)
+            && let Some(scope) = scopes.last_mut()
+        {
+            scope.step(parts, index);
         }
         check_reference(parts, index, rules)?;
         if !part.token.is_name() || follows_dot(parts, index) || !opens(parts, index + 1) {
@@ -98,7 +96,7 @@ impl Scope {
             if self.is_clause(parts, index) {
                 (self.list, self.query, self.from) = (List::Tables, true, Some(index));
             }
-        } else if part.token.is_word("JOIN") {
+        } else if part.token.is_word("JOIN") && !is_named(parts, index) {
             self.list = if is_array_join(parts, index) { List::Other } else { List::Tables };
         } else if part.token.is_word("SELECT") {
             self.query = true;
@@ -184,12 +182,11 @@ fn is_place(parts: &[Part<'_>], index: usize, scopes: &[Scope]) -> bool {
     }
     let Some(scope) = scopes.last() else { return false };
     let Some(part) = before(parts, index) else { return false };
-    match part.token.kind {
-        TokenKind::Comma => scope.list == List::Tables,
-        // The bracket stood in such a place itself.
-        TokenKind::Open(Bracket::Round) => scope.list == List::Tables,
-        TokenKind::Word => after_keyword(parts, index - 1, scope),
-        _ => false,
+    // A bracket before it stood in such a place itself.
+    if matches!(part.token.kind, TokenKind::Comma | TokenKind::Open(Bracket::Round)) {
+        scope.list == List::Tables
+    } else {
+        after_keyword(parts, index - 1, scope)
     }
 }
 

@@ -84,3 +84,5 @@ CREATE FUNCTION f AS (x, y) -> g(x, h(y))
 ALTER TABLE t ADD COLUMN a Int8 DEFAULT f(1), ADD INDEX i g(a) TYPE minmax
 ALTER TABLE t UPDATE a = f(1), b = g(2) WHERE h(c)
 DELETE FROM t WHERE f(a)
+SELECT t.join, url('x') FROM t
+SELECT a AS join, url('x') FROM t
