@@ -7,7 +7,7 @@ use super::inquiry::{Answer, Inquiry, Turn};
 use super::plan::Question;
 use super::table_answer::{self, table};
 use super::{Call, Tool};
-use crate::clickhouse::{Column, Lines, Outcome};
+use crate::clickhouse::{Column, Lines, Outcome, Statement};
 use crate::config::Config;
 use crate::env::Env;
 use crate::mcp::{CallResult, Definition, Hints};
@@ -70,7 +70,10 @@ impl Inquiry for WriteQuery {
     }
 
     fn answered(&self, _: &mut Env<'_>, call: &Call, _: Value, answer: Answer) -> Turn {
-        if let Some(reason) = answer.failure(call) {
+        if let Some(mut reason) = answer.failure(call) {
+            if let (Statement::Writable(_), Outcome::Broken(_)) = (&answer.sent.statement, &answer.outcome) {
+                reason.push_str(" Whether anything was written is not known: look before you repeat it.");
+            }
             return Turn::Done(CallResult::Failed(reason));
         }
         Turn::Done(match &answer.outcome {

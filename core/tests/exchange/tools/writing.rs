@@ -45,6 +45,30 @@ fn what_reads_is_run_as_a_read() {
     let asked = server.queries()[0];
     assert!(matches!(asked.statement, Statement::ReadOnly(_)));
     assert_eq!(setting(asked, "readonly"), Some("1"));
+    for query in [
+        "(SELECT 1)",
+        "WITH 1 AS a SELECT a",
+        "FROM t SELECT a",
+        "SHOW TABLES",
+        "DESCRIBE t",
+        "EXISTS t",
+        "EXPLAIN SELECT 1",
+    ] {
+        let mut server = Scripted::new(&[]);
+        server.script.push_back(table(&[json!([1])]));
+        structured(&call(&mut server, None, "write_query", json!({ "query": query })));
+        assert!(matches!(server.queries()[0].statement, Statement::ReadOnly(_)), "{query}");
+    }
+}
+
+#[test]
+fn a_write_that_broke_off_may_have_been_done() {
+    for (query, unknown) in [(INSERT.replace("{id:UInt32}", "1"), true), ("SELECT 1".to_owned(), false)] {
+        let mut server = Scripted::new(&[]);
+        server.script.push_back(World::Rows(vec![QueryEvent::Broken("the connection broke".into())]));
+        let text = failure(&call(&mut server, None, "write_query", json!({ "query": query })));
+        assert_eq!(text.contains("look before you repeat it"), unknown, "{text}");
+    }
 }
 
 #[test]
