@@ -1,6 +1,6 @@
 //! Why there is no answer, and who hears what of it.
 
-use housekey_core::clickhouse::QueryRequest;
+use housekey_core::clickhouse::{QueryEvent, QueryRequest};
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug)]
