@@ -224,7 +224,7 @@ fn caps_only_ever_narrow() {
 fn who_asks_and_under_which_id_is_the_hosts() {
     let mut server = operator();
     let alice = bound(&mut server, &person("alice"));
-    let forged = r#"{"client":"curl","tool":"execute_query","request":"r7","subject":"bob","user":"bob"}"#;
+    let forged = r#"{"client":"curl","tool":"execute_query","request":"r7","subject":"bob","user":"bob","query_id":"forged"}"#;
     let formats: Vec<_> = FORMAT_SETTINGS.iter().copied().chain([("max_threads", "3")]).collect();
     let asked_twice = asked("SELECT 1", &[&formats[..], &[("log_comment", forged)]].concat());
     let one = plan(&mut server, &alice, &asked_twice).unwrap();
@@ -234,7 +234,10 @@ fn who_asks_and_under_which_id_is_the_hosts() {
     let comment: serde_json::Value = serde_json::from_str(setting(&one, "log_comment").unwrap()).unwrap();
     assert_eq!(
         comment,
-        json!({ "client": "housekey", "tool": "execute_query", "request": "r7", "subject": "alice" })
+        json!({
+            "client": "housekey", "tool": "execute_query", "request": "r7", "subject": "alice",
+            "query_id": one.request.query_id,
+        })
     );
     let RunAs::ExecuteAs(user) = &one.request.run_as else { panic!("{:?}", one.request.run_as) };
     assert_eq!(user.as_str(), "alice");
