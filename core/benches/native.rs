@@ -50,8 +50,9 @@ fn fixed<const N: usize>(value: impl Fn(u64) -> [u8; N]) -> Vec<u8> {
 fn numbers<const N: usize>() -> Vec<u8> {
     fixed(|row| {
         let mut bytes = [0; N];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = scattered(row.wrapping_mul(31) + at as u64 / 8).to_le_bytes()[at % 8];
+        for (at, eight) in bytes.chunks_mut(8).enumerate() {
+            let number = scattered(row.wrapping_mul(31) + at as u64).to_le_bytes();
+            eight.iter_mut().zip(number).for_each(|(byte, digit)| *byte = digit);
         }
         bytes
     })
@@ -180,11 +181,11 @@ fn columns() -> Vec<Column> {
         ("Tuple(UInt32, String)", [numbers::<4>(), strings(ROWS, name)].concat()),
         ("Map(String, UInt64)", [ends(1), strings(ROWS, name), numbers::<8>()].concat()),
         ("Point", [doubles(), doubles()].concat()),
-        ("Variant(String, UInt64)", members(|writer| drop(writer.u64(0)), 0, 1)),
+        ("Variant(String, UInt64)", members(|writer| _ = writer.u64(0), 0, 1)),
         // The shared member comes first by name and has no rows.
         (
             "Dynamic",
-            members(|writer| drop(writer.u64(2).varuint(2).text("String").text("UInt64").u64(0)), 1, 2),
+            members(|writer| _ = writer.u64(2).varuint(2).text("String").text("UInt64").u64(0), 1, 2),
         ),
         ("JSON", objects()),
         (

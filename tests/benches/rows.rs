@@ -131,7 +131,6 @@ fn request(world: &World, scheme: Scheme, sql: &str) -> Result<QueryRequest> {
         Scheme::Http | Scheme::Https => clickhouse.http_port(),
         Scheme::Tcp | Scheme::Tcps => clickhouse.tcp_port(),
     };
-    let rules = Rules { allowed_settings: &[], max_length: 1 << 20 };
     Ok(QueryRequest {
         endpoint: Endpoint { scheme, host: "127.0.0.1".to_owned(), port },
         chosen_by: ChosenBy::Operator,
@@ -142,13 +141,18 @@ fn request(world: &World, scheme: Scheme, sql: &str) -> Result<QueryRequest> {
         run_as: RunAs::Login,
         roles: Vec::new(),
         database: None,
-        statement: Statement::ReadOnly(ReadOnlySql::parse(sql, &rules)?),
+        statement: Statement::ReadOnly(ReadOnlySql::parse(sql, &Rules::internal())?),
+        parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         // With a setting, as Housekey's queries always have, LZ4 is asked for by name.
         settings: vec![Setting::new("max_execution_time", "60")],
         headers: Vec::new(),
+        trace: None,
         query_id: format!("rows-{:032x}", rand::random::<u128>()),
         deadline_seconds: 60,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 1 << 20 },
     })
 }

@@ -21,6 +21,7 @@ use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
 use crate::mcp::{Meta, Revision};
+use crate::tool::catalogue;
 use crate::transport::headers::{
     self, MismatchError, check_standard, declared_version, declares_stateless, takes_events, trace_context,
 };
@@ -114,6 +115,10 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     let scene = match purpose {
         Purpose::Mcp(caller) => scene(caller, origin),
         Purpose::Rest(caller, call) => return rest::call(env, scene(caller, origin), *call, body),
+        // What rules make is for callers: a stranger's query would run as nobody.
+        Purpose::Schema(Some(caller), site) if catalogue::has_rules(&service.config) => {
+            return rest::schema(env, scene(caller, origin), site);
+        }
         Purpose::Schema(caller, site) => {
             let text = rest::document(&service, caller.as_ref(), &site);
             let answer = json_answer(200, Some(text), origin.as_deref());

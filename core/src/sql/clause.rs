@@ -358,11 +358,10 @@ mod tests {
             ..Rules::internal()
         };
         let read = ReadOnlySql::parse(sql, &rules).err()?;
-        match read {
-            Refusal::NotReadOnly { .. } | Refusal::WriteAfterWith { .. } => {
-                WritableSql::parse(sql, &rules).err()
-            }
-            other => Some(other),
+        if matches!(read, Refusal::NotReadOnly { .. } | Refusal::WriteAfterWith { .. }) {
+            WritableSql::parse(sql, &rules).err()
+        } else {
+            Some(read)
         }
     }
 }

@@ -14,10 +14,8 @@ fn outside(sql: &str, rules: &Rules<'_>) -> Option<String> {
         }
         Err(refusal) => refusal,
     };
-    match refusal {
-        Refusal::Outside { name } => Some(name),
-        other => panic!("{sql}: {other}"),
-    }
+    let Refusal::Outside { name } = refusal else { panic!("{sql}: {refusal}") };
+    Some(name)
 }
 
 const LENIENT: Rules<'static> = Rules { destructive: true, impersonated: false, ..Rules::internal() };

@@ -71,7 +71,7 @@ fn sql(server: &Scripted, query: usize) -> &str {
     }
 }
 
-fn bound<'a>(server: &'a Scripted, query: usize) -> Vec<(&'a str, &'a str)> {
+fn bound(server: &Scripted, query: usize) -> Vec<(&str, &str)> {
     let parameters = &server.queries()[query].parameters;
     parameters.iter().map(|parameter: &Parameter| (parameter.name(), parameter.as_written())).collect()
 }
@@ -95,7 +95,7 @@ fn everybody_sees_the_tools_of_their_own_grants() {
     let asked = server.queries();
     let person = |query: usize| match &asked[query].run_as {
         RunAs::ExecuteAs(user) => user.as_str(),
-        other => panic!("{other:?}"),
+        other @ (RunAs::Login | RunAs::Interserver(_)) => panic!("{other:?}"),
     };
     assert_eq!([0, 1, 2, 3].map(person), ["alice", "alice", "bob", "bob"]);
 
@@ -304,7 +304,7 @@ fn a_stream_hears_of_other_tools_once() {
             Reply::Lines { messages, .. } => {
                 messages.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()).collect::<Vec<_>>()
             }
-            other => panic!("{other:?}"),
+            other @ (Reply::Http(_) | Reply::Cancel(_)) => panic!("{other:?}"),
         }
     };
     let hello = lines(&mut server, &mut session, "initialize", json!({ "protocolVersion": "2025-11-25" }));
@@ -363,4 +363,48 @@ fn what_a_hostile_view_says_reaches_no_statement_unquoted() {
     server.script.push_back(answer(&[]));
     assert_eq!(names(&list(&mut server, None)), ["execute_query"]);
     assert_eq!(server.facts.take_words().len(), texts.len(), "each is reported");
+}
+
+/// A request for the REST interface.
+fn rest(server: &mut Scripted, email: Option<&str>, method: &str, path: &str, text: &str) -> (u16, Value) {
+    let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost:8080");
+    if let Some(email) = email {
+        request = request.header("authorization", format!("Bearer {}", token(person(email))));
+    }
+    let answer = server.http(request.header("content-type", "application/json").body(text).unwrap());
+    (answer.status().as_u16(), body(&answer))
+}
+
+#[test]
+fn made_tools_are_there_over_rest() {
+    let mut server = server(&[SECURE, &[("MCP_OPENAPI", "http")]].concat());
+    let (status, schema) = rest(&mut server, None, "GET", "/openapi", "");
+    assert_eq!((status, server.queries().len()), (200, 0), "for strangers nothing is asked");
+    assert!(schema["paths"].get("/openapi/sales_revenue").is_none());
+
+    server.script.push_back(answer(&[view("revenue", SINCE)]));
+    server.script.push_back(answer(&[]));
+    let (status, schema) = rest(&mut server, Some("alice"), "GET", "/openapi", "");
+    assert_eq!(status, 200);
+    let path = &schema["paths"]["/openapi/sales_revenue"];
+    assert!(path.get("get").is_none() && path["post"]["operationId"] == "sales_revenue", "{path}");
+    let input = &path["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(input["required"], json!(["since"]));
+
+    server.script.push_back(answer(&[json!(["key", "1"])]));
+    let path = "/openapi/sales_revenue";
+    let (status, rows) = rest(&mut server, Some("alice"), "POST", path, r#"{"since":"2026-01-01"}"#);
+    assert_eq!((status, &rows["rows"]), (200, &json!([["key", "1"]])));
+    assert_eq!(sql(&server, 2), "SELECT * FROM `sales`.`revenue`(`since` = {since:Date})");
+
+    let (status, refused) = rest(&mut server, Some("alice"), "POST", path, "{}");
+    assert_eq!(status, 400);
+    assert!(refused["error"].as_str().unwrap().contains("`since` is missing"), "{refused}");
+    assert_eq!(rest(&mut server, Some("alice"), "GET", path, "").0, 405);
+    assert_eq!(rest(&mut server, Some("alice"), "POST", "/openapi/sales_other", "{}").0, 404);
+    assert_eq!(rest(&mut server, None, "POST", path, "{}").0, 401);
+
+    server.script.push_back(answer(&[]));
+    server.script.push_back(answer(&[]));
+    assert_eq!(rest(&mut server, Some("bob"), "POST", path, "{}").0, 404, "for bob there is none");
 }

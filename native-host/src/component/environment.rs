@@ -2,8 +2,8 @@
 //! without any secret where the host does without the guest what secrets are for.
 
 use housekey_core::config::{
-    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, OpenApi, RuleSource,
-    Server, Tls, ToolRule, Tools, Transport,
+    ClickHouse, Config, CorsOrigin, Generator, Impersonation, Jwe, Level, Logging, RuleSource, Server, Tls,
+    ToolRule, Tools, Transport,
 };
 use housekey_core::identity::Access;
 use housekey_core::secret::Secret;
@@ -94,7 +94,7 @@ fn bound_server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
-        openapi: OpenApi { enabled, tls },
+        openapi,
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -108,7 +108,7 @@ fn bound_server_section(server: &Server) -> Value {
         "tool_timeouts": map(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled },
-        "openapi": { "enabled": enabled, "tls": tls },
+        "openapi": { "enabled": openapi.enabled, "tls": openapi.tls },
         "max_body_bytes": max_body_bytes,
     })
 }
@@ -205,7 +205,7 @@ fn server_section(server: &Server) -> Value {
         jwe,
         token: _,
         component: _,
-        openapi: OpenApi { enabled, tls },
+        openapi,
         max_body_bytes,
         shutdown_grace: _,
     } = server;
@@ -251,7 +251,7 @@ fn server_section(server: &Server) -> Value {
             "generator_token": generator_token.as_ref().map_or("", |token| token.expose()),
             "generator_rate": 0,
         },
-        "openapi": { "enabled": enabled, "tls": tls },
+        "openapi": { "enabled": openapi.enabled, "tls": openapi.tls },
         "max_body_bytes": max_body_bytes,
     })
 }

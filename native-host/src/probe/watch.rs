@@ -169,9 +169,8 @@ impl Watch {
 /// Tells whether the server holds a query that reads to reading. Why it does not answer, the first query will tell.
 async fn tell_hold(asker: &Asker) {
     match hold(asker).await {
-        held if held.is_firm() => info!("{held}"),
-        held @ Hold::Unknown(_) => info!("{held}"),
-        held => warn!("{held}"),
+        held @ (Hold::Setting | Hold::Grants | Hold::Unknown(_)) => info!("{held}"),
+        held @ (Hold::Nothing | Hold::Right { .. }) => warn!("{held}"),
     }
 }
 

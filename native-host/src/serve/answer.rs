@@ -101,7 +101,10 @@ async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response
         }
         Ok(bytes.freeze())
     };
-    timeout(BODY_TIMEOUT, collect).await.unwrap_or_else(|_| Err(admitted.too_slow()))
+    match timeout(BODY_TIMEOUT, collect).await {
+        Ok(collected) => collected,
+        Err(_) => Err(admitted.too_slow()),
+    }
 }
 
 fn http_reply(reply: Reply) -> Response<Bytes> {

@@ -17,11 +17,16 @@ pub(in crate::exchange) fn document(service: &Service, caller: Option<&Caller>, 
         Some(caller) => service.tools.definitions(&caller.access).collect(),
         None => service.tools.readers().collect(),
     };
+    of_tools(service, &tools, site)
+}
+
+/// The schema of these tools.
+pub(super) fn of_tools(service: &Service, tools: &[&Definition], site: &Site) -> String {
     let prefix = if site.below_token { "/{jwe_token}/openapi" } else { "/openapi" };
     let settings = &service.config.server.tool_input_settings;
     let is_taken = |id: &str| tools.iter().any(|tool| tool.name == id);
     let mut paths = Map::new();
-    for tool in &tools {
+    for tool in tools {
         let mut path = Map::new();
         if site.below_token {
             path.insert("parameters".into(), json!([token_parameter()]));

@@ -22,7 +22,8 @@ use super::running::{Next, Running, Scene, Shape};
 use super::step::{Reply, Step};
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
-use crate::tool::{Call, Task};
+use crate::mcp::CallResult;
+use crate::tool::{Call, Task, catalogue};
 
 pub(super) use answer::{Ending, answer, refusal};
 pub(super) use document::document;
@@ -49,17 +50,37 @@ pub(super) fn call(env: &mut Env<'_>, scene: Scene, call: RestCall, body: &Bytes
     }
 }
 
+/// Begins the schema for a caller for whom rules may make tools.
+pub(super) fn schema(env: &mut Env<'_>, scene: Scene, site: Site) -> Next {
+    let service = Arc::clone(&scene.service);
+    let task = catalogue::listing(&scene.service.tools, move |tools| {
+        CallResult::Structured(document::of_tools(&service, tools, &site))
+    });
+    let id = RequestId::Text(env.random_id());
+    let call = Call {
+        id: id.clone(),
+        arguments: Params::new(),
+        access: Arc::clone(&scene.caller.access),
+        config: Arc::clone(&scene.service.config),
+        trace: scene.trace.clone(),
+        progress: false,
+    };
+    Running::new(id, task, call, Shape::Rest(Ending::default()), scene).start(env)
+}
+
 type Begun = (RequestId, Arc<dyn Task>, Call);
 
 fn begun(env: &mut Env<'_>, scene: &Scene, asked: RestCall, body: &Bytes) -> Result<Begun, Failure> {
     let access = &scene.caller.access;
     let RestCall { tool, in_url } = asked;
-    let Some(found) = scene.service.tools.find(&tool, access) else {
-        return Err(RestError::NoSuchTool(tool).into());
+    let (task, reads_only): (Arc<dyn Task>, bool) = match scene.service.tools.find(&tool, access) {
+        Some(found) => (Arc::clone(found) as Arc<dyn Task>, found.definition().hints.read_only),
+        None if catalogue::may_be_made(&scene.service.config, &tool) => (catalogue::calling(&tool), false),
+        None => return Err(RestError::NoSuchTool(tool).into()),
     };
     let arguments = match in_url {
         // The gate lets no other tool be called this way; should this one ever write, it has no GET.
-        Some(_) if !found.definition().hints.read_only => return Err(Failure::Method { allow: "POST" }),
+        Some(_) if !reads_only => return Err(Failure::Method { allow: "POST" }),
         Some((arguments, _)) => arguments,
         None => match parse(body)? {
             Value::Object(arguments) => arguments,
@@ -77,5 +98,5 @@ fn begun(env: &mut Env<'_>, scene: &Scene, asked: RestCall, body: &Bytes) -> Res
         trace: scene.trace.clone(),
         progress: false,
     };
-    Ok((id, Arc::clone(found) as Arc<dyn Task>, call))
+    Ok((id, task, call))
 }

@@ -82,10 +82,11 @@ impl Recorded {
 
 pub(super) fn drain(connection: &mut Connection, events: &mut Vec<String>) {
     while let Some(event) = connection.poll_event() {
-        match event {
-            // The recordings have them one by one.
-            QueryEvent::Rows(rows) => events.extend(rows.iter().map(|row| format!("Row(Row({row:?}))\n"))),
-            event => events.push(format!("{event:?}\n")),
+        // The recordings have rows one by one.
+        if let QueryEvent::Rows(rows) = event {
+            events.extend(rows.iter().map(|row| format!("Row(Row({row:?}))\n")));
+        } else {
+            events.push(format!("{event:?}\n"));
         }
     }
 }
