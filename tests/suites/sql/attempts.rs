@@ -63,7 +63,7 @@ pub(crate) async fn our_quoting() -> Result<()> {
                     ensure!(named(&message)? == identity, "{identity:?} was taken for {message:?}");
                     unknown += 1;
                 }
-                other => bail!("{identity:?}: {other:?}"),
+                other @ (Answer::Refused(..) | Answer::Broken(_)) => bail!("{identity:?}: {other:?}"),
             }
         }
     }

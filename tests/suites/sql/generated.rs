@@ -96,7 +96,7 @@ pub(crate) async fn identities(part: u64) -> Result<()> {
                 ensure!(named(&message)? == name, "{name:?} was taken for {message:?}");
                 unknown += 1;
             }
-            other => bail!("{name:?}: {other:?}"),
+            other @ (Answer::Refused(..) | Answer::Broken(_)) => bail!("{name:?}: {other:?}"),
         }
     }
     ensure!(ran > 5 && unknown > MANY / 2, "{ran} ran, {unknown} unknown");

@@ -87,12 +87,15 @@ pub(crate) async fn interserver(
         database: None,
         statement: Statement::Writable(unchecked(sql)),
         parameters: Vec::new(),
+        data: None,
         inner: Inner::default(),
         settings: settings.iter().map(|(name, value)| Setting::new((*name).to_owned(), *value)).collect(),
         headers: Vec::new(),
         trace: None,
         query_id: format!("sql-suite-{:032x}", rand::random::<u128>()),
         deadline_seconds: 60,
+        progress: false,
+        refused: Vec::new(),
         limits: ReadLimits { row_bytes: 16 << 20 },
     };
     let mut answer = native_client().send(&request);
