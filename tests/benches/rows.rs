@@ -13,7 +13,7 @@ mod wire;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use housekey::clickhouse::Client;
 use housekey_core::clickhouse::native::Compression;
 use housekey_core::clickhouse::{
@@ -74,6 +74,10 @@ async fn measure() -> Result<()> {
             wire::drained_native(&tcp()?, Compression::Off)?,
             wire::drained_native(&tcp()?, Compression::Lz4)?,
         ];
+        // Whichever way they came, they are the same rows.
+        let came = |taken: &Taken| (taken.rows, taken.json);
+        let decoded = round.get(..5).unwrap_or_default();
+        ensure!(decoded.windows(2).all(|pair| matches!(pair, [a, b] if came(a) == came(b))), "{decoded:?}");
         for (least, taken) in least.iter_mut().zip(round) {
             *least = Some(least.map_or(taken, |least| least.or_less(taken)));
         }

@@ -29,7 +29,7 @@ pub struct Table {
 
 /// Rows of which the server says what types they have to have.
 ///
-/// A value is what it is in JSON; integers and decimals may be texts, as in [`super::Row`], and dates, times, addresses
+/// A value is what it is in JSON; integers and decimals may be texts, as in [`super::Lines`], and dates, times, addresses
 /// and names of enums are texts. A tuple is an array or an object, a map is an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Values {
