@@ -135,7 +135,7 @@ fn progress_changes_nothing_about_columns_and_values() {
     ));
     let totals = without_progress(recorded("progress-totals"));
     assert_eq!(rows(&totals), [r#"[0,"2"]"#, r#"[1,"2"]"#]);
-    assert_eq!(totals.len(), 4, "totals and extremes are passed over: {totals:?}");
+    assert_eq!(totals.len(), 3, "totals and extremes are passed over: {totals:?}");
     assert_eq!(recorded("progress-no-result"), [QueryEvent::End]);
 }
 
