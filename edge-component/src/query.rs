@@ -79,15 +79,18 @@ fn converse(
         there.is_ok()
     };
     let mut answer = Answer::begin(request, &deadline, &mut still_there)?;
+    // However much comes, such as progress ten times a second, the client is looked after.
+    let mut look = Deadline::after_millis(TICK);
     loop {
-        match answer.next(&deadline, TICK)? {
-            Some(event) => match with_env(facts, |env| waiting.accept(env, event)) {
-                Flow::Continue => {}
-                Flow::Send(message) => client.send(&message)?,
-                Flow::Stop => return Ok(answer),
-            },
-            None if patience.is_over() => client.keep_waiting()?,
-            None => client.is_there()?,
+        let event = answer.next(&deadline, TICK)?;
+        if event.is_none() || look.is_over() {
+            if patience.is_over() { client.keep_waiting() } else { client.is_there() }?;
+            look = Deadline::after_millis(TICK);
+        }
+        match event.map(|event| with_env(facts, |env| waiting.accept(env, event))) {
+            None | Some(Flow::Continue) => {}
+            Some(Flow::Send(message)) => client.send(&message)?,
+            Some(Flow::Stop) => return Ok(answer),
         }
     }
 }

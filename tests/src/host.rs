@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use crate::client::plain_http;
@@ -144,9 +144,16 @@ pub struct Server {
     child: Child,
 }
 
+static COMPILING: Semaphore = Semaphore::const_new(2);
+
 impl Server {
     /// Starts a host and waits until it answers, whatever it answers.
     pub async fn start(host: Host, settings: &Settings) -> Result<Self> {
+        // To compile a component takes all processors there are: a few at once would only wait for each other.
+        let _turn = match host.component()? {
+            Some(_) => Some(COMPILING.acquire().await?),
+            None => None,
+        };
         for _ in 0..ATTEMPTS {
             let port = free_port()?;
             let mut child =

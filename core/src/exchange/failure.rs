@@ -131,6 +131,7 @@ impl Refusal {
                 RestError::NoSuchTool(_) => "there is no such tool".to_owned(),
                 RestError::Query(_) => "the query of the URL does not fit".to_owned(),
                 RestError::Failed { blame, reason: _ } => format!("the call failed: {blame:?}"),
+                RestError::Null(_) => "an argument is null".to_owned(),
                 RestError::OtherSite | RestError::NotAnObject => error.to_string(),
             });
         }
@@ -183,7 +184,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             plain(404, RestError::NoSuchTool(cut).to_string())
         }
         Failure::Rest(error @ RestError::OtherSite) => plain(403, error.to_string()),
-        Failure::Rest(error @ (RestError::Query(_) | RestError::NotAnObject)) => {
+        Failure::Rest(error @ (RestError::Query(_) | RestError::NotAnObject | RestError::Null(_))) => {
             plain(400, error.to_string())
         }
         Failure::Rest(RestError::Failed { blame, reason }) => plain(blame.status(), reason.clone()),
@@ -376,6 +377,7 @@ mod tests {
                 Failure::Rest(RestError::NotAnObject),
                 "400 the body must be a JSON object: the arguments by their names",
             ),
+            (Failure::Rest(RestError::Null("a".into())), "400 `a` is null: leave it out"),
             (Failure::Rest(RestError::Failed { blame: Blame::Rights, reason: "no".into() }), "403 no"),
             (Failure::BodyTooLarge(9), "413 the body may have 9 bytes at most"),
             (Failure::TooManyValues, "413 -32600 the JSON may have 200000 values at most"),

@@ -10,6 +10,7 @@
 
 mod bound_values;
 mod bracket;
+mod catalogue_read;
 mod clause;
 mod declared;
 #[doc(hidden)]
@@ -35,6 +36,7 @@ mod writable;
 mod write_kind;
 
 pub use bound_values::{insert_of_bound_values, read_of_bound_values};
+pub use catalogue_read::reads_catalogue;
 pub use clause::Clause;
 pub use declared::{DeclarationError, DeclaredParameter, TypeText, declared_parameters};
 pub use impersonate::{

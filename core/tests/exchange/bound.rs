@@ -445,3 +445,20 @@ fn methods_that_ask_are_planned_like_tools() {
         }
     }
 }
+
+#[test]
+fn what_the_operator_blocks_is_blocked_for_callers_not_for_what_browses() {
+    let blocked = [("BLOCKED_QUERY_CLAUSES", "WHERE,ORDER BY")];
+    let mut server = Scripted::new(&[SECURE, &blocked].concat());
+    let alice = bound(&mut server, &person("alice"));
+    let comment = COMMENT.replace("execute_query", "list_tables");
+    for (sql, lets) in [
+        ("SELECT name FROM system.tables WHERE database = {d:String} ORDER BY name", true),
+        ("SELECT name FROM sales.orders WHERE 1", false),
+        ("SELECT name FROM system.tables, sales.orders WHERE 1", false),
+        ("SELECT name FROM system.tables WHERE name IN (SELECT customer FROM sales.orders)", false),
+    ] {
+        let planned = plan(&mut server, &alice, &asked(sql, &[("log_comment", &comment)]));
+        assert_eq!(planned.is_ok(), lets, "{sql}");
+    }
+}

@@ -474,3 +474,11 @@ fn rows_that_talk_of_being_cut_are_not() {
     let answer = get(&mut server, "/openapi/execute_query?query=SELECT+1");
     assert!(!answer.headers().contains_key("x-mcp-truncated"));
 }
+
+#[test]
+fn null_is_no_argument() {
+    let mut server = Scripted::new(OPEN);
+    let answer = post(&mut server, "/openapi/execute_query", r#"{"query":"SELECT 1","limit":null}"#);
+    assert_eq!(refused(&answer), (400, "`limit` is null: leave it out".to_owned()));
+    assert!(server.queries().is_empty());
+}

@@ -10,6 +10,7 @@
 //! A client that disconnects drops its response, which aborts the guest; its outgoing connection closes at once and
 //! ClickHouse is asked to end the query (see `outgoing.rs`).
 
+mod abandoned;
 mod engine;
 mod environment;
 mod means;

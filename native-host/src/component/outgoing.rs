@@ -1,27 +1,22 @@
 //! What a guest asks of others: over pooled connections, to allowed hosts, and ended when its client leaves.
 //!
-//! ClickHouse ends a plain read by itself when its connection closes. It does not end one that runs inside
-//! `EXECUTE AS`, so the host remembers, for each query under way, its `query_id` and the headers that logged in, and
-//! asks the server in the guest's place to replace it by `SELECT 1`. A query that the guest itself gave up is the
-//! guest's to end.
+//! What a guest leaves behind is ended by [`super::abandoned`].
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame};
 use reqwest::Url;
-use tokio::runtime::Handle;
-use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Outbound;
+use super::abandoned::{Abandoned, Life, query_id};
 use super::outbound::{Denied, Way};
 use crate::clickhouse::OutgoingClients;
 use crate::probe::Watch;
@@ -31,10 +26,6 @@ use crate::resolver::ForbiddenAddress;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer's head may take when the guest sets no limit.
 const FIRST_BYTE: Duration = Duration::from_secs(600);
-/// How long the end of an abandoned query may take.
-const CANCEL: Duration = Duration::from_secs(10);
-/// A query younger than this may still be on its way when its end arrives, so that is asked for again.
-const YOUNG: Duration = Duration::from_millis(500);
 /// In which header ClickHouse says that it refuses a query, and why.
 const EXCEPTION_CODE: &str = "x-clickhouse-exception-code";
 /// Bytes that the body of a request may have: statements are shorter, and the guest has no more memory.
@@ -169,97 +160,6 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-/// Whether a guest still runs. What it drops while it runs, it meant to drop.
-#[derive(Clone, Default)]
-pub(super) struct Life(Arc<AtomicBool>);
-
-impl Life {
-    /// The guest runs no more.
-    pub(super) fn end(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-/// Ends a query whose guest has gone, when dropped.
-struct Abandoned {
-    query: Option<RunningQuery>,
-    life: Life,
-}
-
-struct RunningQuery {
-    client: reqwest::Client,
-    url: Url,
-    headers: HeaderMap,
-    query_id: String,
-    begun: Instant,
-    runtime: Handle,
-}
-
-impl RunningQuery {
-    async fn end(&self) {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let query_id = &self.query_id;
-        match request.body("SELECT 1").timeout(CANCEL).send().await {
-            Ok(answer) if answer.status().is_success() => {
-                tracing::debug!(query_id, "the query was cancelled")
-            }
-            Ok(answer) => tracing::warn!(query_id, "the query may still run: status {}", answer.status()),
-            Err(problem) => tracing::warn!(query_id, "the query may still run: {}", problem.without_url()),
-        }
-    }
-}
-
-impl Abandoned {
-    fn watch(client: &reqwest::Client, request: &reqwest::Request, life: Life) -> Self {
-        let query = replacement(request).map(|(url, query_id)| {
-            let mut headers = request.headers().clone();
-            for name in [CONTENT_TYPE, CONTENT_ENCODING] {
-                headers.remove(name);
-            }
-            RunningQuery {
-                client: client.clone(),
-                url,
-                headers,
-                query_id,
-                begun: Instant::now(),
-                runtime: Handle::current(),
-            }
-        });
-        Self { query, life }
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        let Some(query) = self.query.take().filter(|_| self.life.is_over()) else { return };
-        query.runtime.clone().spawn(async move {
-            let young = query.begun.elapsed() < YOUNG;
-            query.end().await;
-            if young {
-                tokio::time::sleep(YOUNG).await;
-                query.end().await;
-            }
-        });
-    }
-}
-
-/// Where to send what replaces this query, and its id; `None` when it is no query, or a replacement itself.
-fn replacement(request: &reqwest::Request) -> Option<(Url, String)> {
-    const REPLACE: &str = "replace_running_query";
-    let replaces = request.url().query_pairs().any(|(name, _)| name == REPLACE);
-    if *request.method() != Method::POST || replaces {
-        return None;
-    }
-    let query_id = query_id(request.url())?;
-    let mut url = request.url().clone();
-    url.query_pairs_mut().clear().append_pair("query_id", &query_id).append_pair(REPLACE, "1");
-    Some((url, query_id))
-}
-
 /// An answer's body, which must not pause for too long.
 struct Received {
     body: reqwest::Body,
@@ -307,10 +207,6 @@ impl From<Denied> for Error {
             Denied::Address(_) => Self::DestinationIpProhibited,
         }
     }
-}
-
-fn query_id(url: &Url) -> Option<String> {
-    url.query_pairs().find(|(name, _)| name == "query_id").map(|(_, value)| value.into_owned())
 }
 
 fn unread(problem: Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -415,23 +311,5 @@ mod tests {
         let accepting = std::thread::spawn(move || listener.accept().map(drop));
         assert!(matches!(send(&named, "localhost").await, Error::ConnectionTerminated));
         accepting.join().unwrap().unwrap();
-    }
-
-    #[test]
-    fn a_query_is_replaced_and_a_replacement_is_not() {
-        let request = |method, url: &str| reqwest::Request::new(method, Url::parse(url).unwrap());
-        let query = request(Method::POST, "http://db:8123/?database=x&query_id=a%20b&readonly=2");
-        let (url, id) = replacement(&query).unwrap();
-        assert_eq!(
-            (url.as_str(), id.as_str()),
-            ("http://db:8123/?query_id=a+b&replace_running_query=1", "a b")
-        );
-        for other in [
-            request(Method::GET, "http://db:8123/?query_id=1"),
-            request(Method::POST, "http://db:8123/?database=x"),
-            request(Method::POST, url.as_str()),
-        ] {
-            assert!(replacement(&other).is_none(), "{}", other.url());
-        }
     }
 }

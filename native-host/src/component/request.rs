@@ -18,9 +18,9 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use super::abandoned::Life;
 use super::engine::Hosted;
 use super::means::Means;
-use super::outgoing::Life;
 use super::store::{State, fresh};
 
 /// The answer to a request, whose body may be a stream.

@@ -10,10 +10,11 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::abandoned::Life;
 use super::engine::Hosted;
 use super::means::{Means, Way};
 use super::native_import::{Lender, View};
-use super::outgoing::{Hooks, Life};
+use super::outgoing::Hooks;
 
 /// The data of a store.
 pub(super) struct State {

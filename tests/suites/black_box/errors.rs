@@ -27,7 +27,6 @@ pub(crate) async fn of_the_statement(cell: Cell) -> Result<()> {
             ("SELECT sumOf(1)", "46", "sumOf"),
             ("SELECT throwIf(1, 'said so')", "395", "said so"),
             ("SELECT * FROM hr.salaries", "497", "alice"),
-            ("SELECT * FROM remote('198.51.100.1', system.one)", "497", "alice"),
         ] {
             let text = client.query(sql).await?.failure().map_err(|error| error.context(sql))?;
             ensure!(text.contains(&format!("Code {code}")) && text.contains(words), "{sql}: {text}");

@@ -110,7 +110,9 @@ pub(crate) async fn names_that_break_careless_quoting(cell: Cell) -> Result<()> 
     ] {
         let answer = cell.as_person(name).await?.query(WHO).await?;
         let text = answer.failure()?;
-        ensure!(text.contains("192") && text.contains(name), "{name}: {text}");
+        // A component takes what its host says for ClickHouse's words, in which quotes are plain.
+        let named = text.contains(name) || text.contains(&name.replace('`', "'"));
+        ensure!(text.contains("192") && named, "{name}: {text}");
         let entries = query_log::of_request(&cell.world, &answer.id, 1).await?;
         ensure!(entries.iter().all(|entry| entry.number("exception_code") == 192), "{name}: {entries:?}");
     }

@@ -123,11 +123,13 @@ async fn statements(mut guest: Guest) -> Result<()> {
     }
     guest.is_harmless().await?;
     let notes = guest.world.admin("SELECT count() FROM scratch.notes").await?;
-    let tables =
-        guest.world.admin("SELECT groupArray(name) FROM system.tables WHERE database = 'scratch'").await?;
+    let tables = guest
+        .world
+        .admin("SELECT arraySort(groupArray(name)) FROM system.tables WHERE database = 'scratch'")
+        .await?;
     let columns = guest.world.admin("SELECT count() FROM system.columns WHERE database = 'scratch'").await?;
     ensure!(
-        [notes.trim(), tables.trim(), columns.trim()] == ["0", "['notes']", "1"],
+        [notes.trim(), tables.trim(), columns.trim()] == ["0", "['entries','notes']", "5"],
         "{notes}{tables}{columns}"
     );
     Ok(())

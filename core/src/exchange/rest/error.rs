@@ -17,6 +17,9 @@ pub enum RestError {
     /// The body is JSON, but no arguments.
     #[error("the body must be a JSON object: the arguments by their names")]
     NotAnObject,
+    /// An argument is null, which no schema of a tool has.
+    #[error("`{0}` is null: leave it out")]
+    Null(String),
     /// The call itself; the words are for whoever made it.
     #[error("{reason}")]
     Failed {

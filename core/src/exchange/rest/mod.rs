@@ -83,7 +83,11 @@ fn begun(env: &mut Env<'_>, scene: &Scene, asked: RestCall, body: &Bytes) -> Res
         Some(_) if !reads_only => return Err(Failure::Method { allow: "POST" }),
         Some((arguments, _)) => arguments,
         None => match parse(body)? {
-            Value::Object(arguments) => arguments,
+            // What the schema does not have is refused here, where clients go by the schema.
+            Value::Object(arguments) => match arguments.iter().find(|(_, value)| value.is_null()) {
+                Some((name, _)) => return Err(RestError::Null(name.chars().take(64).collect()).into()),
+                None => arguments,
+            },
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 return Err(RestError::NotAnObject.into());
             }
