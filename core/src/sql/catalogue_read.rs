@@ -27,6 +27,7 @@ pub fn reads_catalogue(sql: &str) -> bool {
     };
     let is_query = |at: usize| opens(at) && is_word(at + 1, "SELECT");
     is_word(0, "SELECT")
+        && words.iter().any(|token| token.is_word("FROM"))
         && words.iter().enumerate().all(|(at, token)| {
             if token.is_word_of(&["FROM", "JOIN"]) {
                 is_list(at + 1) || is_query(at + 1)
@@ -85,6 +86,7 @@ mod tests {
                 true,
             ),
             ("SELECT n FROM system.tables WHERE database NOT IN ('a', 'b') AND x IN {l:Array(String)}", true),
+            ("SELECT 1", false),
             ("SELECT * FROM hr.salaries", false),
             ("SELECT * FROM system.query_log", false),
             ("SELECT * FROM system.tables, hr.salaries", false),
