@@ -163,7 +163,8 @@ async fn inspector(era: &str) -> Result<Completion> {
         command.args(["--header", &authorization]).args(method).env("HOME", home.path());
         command
     };
-    let tools = report(inspector(&["--method", "tools/list"])).await?;
+    // With `--strict` a schema that some client could not take ends it with an error.
+    let tools = report(inspector(&["--method", "tools/list", "--strict"])).await?;
     ensure!(tools["tools"][0]["name"] == "execute_query", "{tools}");
     let call = [
         "--method",
