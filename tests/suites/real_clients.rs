@@ -155,14 +155,16 @@ async fn inspector(era: &str) -> Result<Completion> {
     let cell = native().await?;
     let server = cell.server(&Settings::standard(&cell.world)?).await?;
     let url = format!("{}/mcp", server.url());
-    let authorization = format!("Authorization: Bearer {}", cell.token("alice")?);
+    let authorization = |person: &str| anyhow::Ok(format!("Authorization: Bearer {}", cell.token(person)?));
+    let (alice, bob) = (authorization("alice")?, authorization("bob")?);
     let home = tempfile::tempdir()?;
-    let inspector = |method: &[&str]| {
+    let inspector_of = |authorization: &str, method: &[&str]| {
         let mut command = Command::new(&node);
         command.arg(&script).args(["--cli", &url, "--transport", "http", "--protocol-era", era]);
-        command.args(["--header", &authorization]).args(method).env("HOME", home.path());
+        command.args(["--header", authorization]).args(method).env("HOME", home.path());
         command
     };
+    let inspector = |method: &[&str]| inspector_of(&alice, method);
     // With `--strict` a schema that some client could not take ends it with an error.
     let tools = report(inspector(&["--method", "tools/list", "--strict"])).await?;
     ensure!(tools["tools"][0]["name"] == "execute_query", "{tools}");
@@ -176,6 +178,17 @@ async fn inspector(era: &str) -> Result<Completion> {
     ];
     let result = report(inspector(&call)).await?;
     ensure!(result["structuredContent"]["rows"] == json!([["alice"]]), "{result}");
+    // Each is shown what they may read: campaigns are for alice alone.
+    let tables = ["--method", "tools/call", "--tool-name", "list_tables", "--tool-arg", "database=sales"];
+    for (authorization, wanted) in [
+        (&alice, json!(["campaigns", "orders", "revenue_by_product"])),
+        (&bob, json!(["orders", "revenue_by_product"])),
+    ] {
+        let result = report(inspector_of(authorization, &tables)).await?;
+        let tables = result["structuredContent"]["tables"].as_array().context("tables")?;
+        let names: Vec<&Value> = tables.iter().map(|table| &table["name"]).collect();
+        ensure!(json!(names) == wanted, "{result}");
+    }
     Ok(Completion::Completed)
 }
 
