@@ -83,6 +83,9 @@ impl AccessKey {
                 field(user.as_str().as_bytes());
             }
         }
+        // Roles bring profiles of their own.
+        field(&u64::try_from(request.roles.len()).unwrap_or(u64::MAX).to_be_bytes());
+        request.roles.iter().for_each(|role| field(role.as_bytes()));
         Self(hash.finalize().into())
     }
 
@@ -174,8 +177,14 @@ impl Refusals {
         Some(value).filter(|value| *value > 0 && !self.refuse(name, &value.to_string()))
     }
 
+    /// Bytes that a bound may have.
+    const LONGEST_BOUND: usize = 64;
+
     /// Learns a bound.
     pub fn bound(&mut self, name: &str, least: Option<String>, most: Option<String>) {
+        // What is longer is no number, and nothing is compared with it.
+        let kept = |bound: Option<String>| bound.filter(|text| text.len() <= Self::LONGEST_BOUND);
+        let (least, most) = (kept(least), kept(most));
         if least.is_none() && most.is_none() {
             return;
         }
@@ -213,9 +222,11 @@ impl Facts {
 
     /// Remembers what a server would not let us set.
     pub fn remember_refusals(&self, key: AccessKey, refusals: Refusals, now: UnixTime) {
-        let names = refusals.settings.iter().map(|refused| &refused.name);
-        let names = names.chain(refusals.bounds.iter().map(|bounds| &bounds.name));
-        let bytes = 64 + names.map(|name| name.len() + 64).sum::<usize>();
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let settings = refusals.settings.iter().map(|refused| refused.name.len() + text(&refused.value));
+        let bounds = refusals.bounds.iter();
+        let bounds = bounds.map(|bounds| bounds.name.len() + text(&bounds.least) + text(&bounds.most));
+        let bytes = 64 + settings.chain(bounds).map(|length| length + 96).sum::<usize>();
         lock(&self.refusals).insert(key, refusals, bytes, now, now.after(REFUSALS_LIVE));
     }
 

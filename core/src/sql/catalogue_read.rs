@@ -1,5 +1,6 @@
 //! Statements that read nothing but the server's own lists of what there is, which a person may know anyway.
 
+use super::rules::LONGEST_OF_OURS;
 use super::token::{Bracket, Token, TokenKind, tokens};
 
 /// The tables of `system` that tell what databases, tables, columns and settings there are.
@@ -7,9 +8,28 @@ const LISTS: [&str; 4] = ["databases", "tables", "columns", "settings"];
 /// What may follow such a table; no comma, behind which another table could stand.
 const AFTER: [&str; 9] = ["WHERE", "GROUP", "ORDER", "LIMIT", "AS", "USING", "LEFT", "JOIN", "UNION"];
 
+/// What ends the part of a query in which its tables stand.
+const ENDS_TABLES: [&str; 8] =
+    ["WHERE", "PREWHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "SETTINGS"];
+/// Functions that take a table's name.
+const TAKE_TABLES: [&str; 9] = [
+    "notIn",
+    "globalIn",
+    "globalNotIn",
+    "nullIn",
+    "notNullIn",
+    "globalNullIn",
+    "globalNotNullIn",
+    "joinGet",
+    "joinGetOrNull",
+];
+
 /// Whether a `SELECT` takes its rows from those lists alone, as far as its words tell: whoever writes it otherwise than
 /// Housekey does is told no.
 pub fn reads_catalogue(sql: &str) -> bool {
+    if sql.len() > LONGEST_OF_OURS {
+        return false;
+    }
     let is_significant = |token: &Token<'_>| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment);
     let words: Vec<_> = tokens(sql).filter(is_significant).collect();
     let is_word = |at: usize, word: &str| words.get(at).is_some_and(|token| token.is_word(word));
@@ -26,49 +46,39 @@ pub fn reads_catalogue(sql: &str) -> bool {
             })
     };
     let is_query = |at: usize| opens(at) && is_word(at + 1, "SELECT");
-    is_word(0, "SELECT")
-        && words.iter().any(|token| token.is_word("FROM"))
-        && words.iter().enumerate().all(|(at, token)| {
-            if token.is_word_of(&["FROM", "JOIN"]) {
-                is_list(at + 1) || is_query(at + 1)
-            } else if token.is_word("IN") {
-                // A name here would be a table.
-                opens(at + 1) || kind(at + 1) == Some(TokenKind::Open(Bracket::Curly))
-            } else {
-                // Another table could stand behind one.
-                token.kind != TokenKind::Comma || !ends_a_table(&words, at)
+    // A name here would be a table, also in brackets.
+    let is_set = |at: usize| {
+        kind(at) == Some(TokenKind::Open(Bracket::Curly))
+            || is_query(at)
+            || (opens(at) && matches!(kind(at + 1), Some(TokenKind::String | TokenKind::Number)))
+    };
+    // For each open bracket, and for none, whether tables stand there now.
+    let mut among_tables = vec![false];
+    let mut reads = false;
+    for (at, token) in words.iter().enumerate() {
+        let Some(among) = among_tables.last_mut() else { return false };
+        if token.is_word_of(&["FROM", "JOIN"]) {
+            if !is_list(at + 1) && !is_query(at + 1) {
+                return false;
             }
-        })
-}
-
-/// Whether what stands before `at` is a table or a query behind `FROM` or `JOIN`, perhaps with a name of its own.
-fn ends_a_table(words: &[Token<'_>], at: usize) -> bool {
-    let named =
-        at.checked_sub(2).and_then(|before| words.get(before)).is_some_and(|token| token.is_word("AS"));
-    let Some(last) = at.checked_sub(if named { 3 } else { 1 }) else { return false };
-    let is_of_system =
-        last.checked_sub(2).and_then(|before| words.get(before)).is_some_and(|token| token.is_word("system"));
-    is_of_system || closes_a_table(words, last)
-}
-
-/// Whether the bracket at `at` closes what began behind `FROM` or `JOIN`.
-fn closes_a_table(words: &[Token<'_>], at: usize) -> bool {
-    let mut depth = 0_usize;
-    for (index, token) in words.iter().enumerate().take(at + 1).rev() {
-        if let TokenKind::Close(_) = token.kind {
-            depth += 1;
+            (reads, *among) = (true, true);
+        } else if token.is_word_of(&ENDS_TABLES) {
+            *among = false;
+        } else if token.is_word("IN") {
+            if !is_set(at + 1) {
+                return false;
+            }
+        } else if token.is_word_of(&TAKE_TABLES) || token.kind == TokenKind::QuotedIdentifier {
+            return false;
         } else if let TokenKind::Open(_) = token.kind {
-            depth = depth.saturating_sub(1);
-        } else if depth > 0 {
-            continue;
-        }
-        if depth == 0 {
-            let before = index.checked_sub(1).and_then(|before| words.get(before));
-            let opens = matches!(token.kind, TokenKind::Open(_));
-            return opens && before.is_some_and(|token| token.is_word_of(&["FROM", "JOIN"]));
+            among_tables.push(false);
+        } else if let TokenKind::Close(_) = token.kind {
+            among_tables.pop();
+        } else if token.kind == TokenKind::Comma && *among {
+            return false;
         }
     }
-    false
+    reads && is_word(0, "SELECT")
 }
 
 #[cfg(test)]
@@ -97,6 +107,19 @@ mod tests {
             ("SELECT * FROM system.tables WHERE name IN (SELECT name FROM hr.salaries)", false),
             ("SELECT * FROM system.`tables`", false),
             ("SELECT * FROM system.tables x", false),
+            ("SELECT * FROM (SELECT 1 FROM system.tables) x, hr.salaries", false),
+            (
+                "SELECT * FROM system.tables JOIN (SELECT 1 AS n FROM system.tables) AS c USING (n), hr.salaries",
+                false,
+            ),
+            (
+                "SELECT * FROM system.tables JOIN (SELECT 1 FROM system.tables) AS c ON a = b, hr.salaries",
+                false,
+            ),
+            ("SELECT * FROM system.tables WHERE name IN (hr.salaries)", false),
+            ("SELECT * FROM system.tables WHERE in(name, hr.salaries)", false),
+            ("SELECT * FROM system.tables WHERE notIn(name, hr.salaries)", false),
+            ("SELECT * FROM system.tables WHERE `in`(name, hr.salaries)", false),
             ("FROM hr.salaries SELECT 1", false),
             ("WITH a AS (SELECT 1) SELECT * FROM a", false),
             ("INSERT INTO t SELECT 1 FROM system.tables", false),

@@ -8,7 +8,7 @@ use super::bracket::lexical_refusal;
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::table_function::is_function_outside;
-use super::token::{Bracket, Token, TokenKind, tokens};
+use super::token::{Bracket, Token, TokenKind, Tokens, tokens};
 
 /// The rows of an `INSERT`, in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) struct Data {
 
 /// Where the rows begin in an `INSERT` that is given them in the text. `None` for every other statement.
 pub(super) fn data(sql: &str) -> Option<Data> {
-    let mut head = Head { sql, next: None, at: 0 };
+    let mut head = Head { tokens: tokens(sql), next: None };
     head.keyword("INSERT")?;
     head.keyword("INTO")?;
     let _ = head.keyword("TABLE");
@@ -72,28 +72,24 @@ pub(super) fn check_values(rows: &str, rules: &Rules<'_>) -> Result<(), Refusal>
     Ok(())
 }
 
-/// The head of the statement, a token at a time: the data may be large and need not consist of tokens.
+/// The head of the statement, a token at a time: the data may be large and need not consist of tokens. One walk serves
+/// it all, since a walk begun anew would forget what it has searched in vain.
 struct Head<'a> {
-    sql: &'a str,
+    tokens: Tokens<'a>,
     next: Option<Token<'a>>,
-    at: usize,
 }
 
 impl<'a> Head<'a> {
     fn peek(&mut self) -> Option<Token<'a>> {
         if self.next.is_none() {
-            let rest = self.sql.get(self.at..)?;
-            let mut found =
-                tokens(rest).find(|token| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment))?;
-            found.start += self.at;
-            self.next = Some(found);
+            self.next =
+                self.tokens.find(|token| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment));
         }
         self.next
     }
 
     fn take(&mut self) -> Option<Token<'a>> {
         let token = self.peek()?;
-        self.at = token.end();
         self.next = None;
         Some(token)
     }

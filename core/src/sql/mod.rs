@@ -49,6 +49,7 @@ pub use placeholder::placeholders;
 pub use quote::{quote_identifier, quote_literal};
 pub use read_only::ReadOnlySql;
 pub use refusal::Refusal;
+pub(crate) use rules::LONGEST_OF_OURS;
 pub use rules::Rules;
 pub use writable::{WrappableSql, WritableSql};
 pub use write_kind::WriteKind;

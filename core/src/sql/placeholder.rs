@@ -1,11 +1,17 @@
 //! Which query parameters a statement asks for.
 
+use std::collections::BTreeSet;
+
 use super::token::{Bracket, TokenKind, tokens};
 
-/// The names in `{name:Type}`, in their order, each once. What stands in quotes or comments is none, and neither is
+/// More names than this are not looked for: no call can have so many values.
+const MOST: usize = 1024;
+
+/// The names in `{name:Type}`, in their order, each once, and of very many the first. What stands in quotes or comments is none, and neither is
 /// a map such as `{'a': 1}`.
 pub fn placeholders(sql: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut known = BTreeSet::new();
     let significant =
         tokens(sql).filter(|token| !matches!(token.kind, TokenKind::Blank | TokenKind::Comment));
     let mut before: [Option<(TokenKind, &str)>; 2] = [None; 2];
@@ -14,9 +20,12 @@ pub fn placeholders(sql: &str) -> Vec<String> {
             && matches!(open, (TokenKind::Open(Bracket::Curly), _))
             && matches!(name, (TokenKind::Word, _))
             && token.text == ":"
-            && !names.iter().any(|known| known == name.1)
+            && known.insert(name.1)
         {
             names.push(name.1.to_owned());
+            if names.len() >= MOST {
+                break;
+            }
         }
         before = [before[1], Some((token.kind, token.text))];
     }

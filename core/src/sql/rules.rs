@@ -4,7 +4,7 @@ use super::clause::Clause;
 use crate::config::{Config, Impersonation};
 
 /// Bytes that a statement of Housekey's own may have.
-const LONGEST_OF_OURS: usize = 64 << 10;
+pub(crate) const LONGEST_OF_OURS: usize = 64 << 10;
 
 /// What a statement may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::token::{Bracket, Token, TokenKind};
 ///
 /// [`Refusal::Outside`] with the name of one that is not allowed.
 pub(super) fn check_functions(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(), Refusal> {
-    let mut scopes = vec![Scope::default()];
+    let mut scopes = vec![Scope { created_from: query_begins(parts), ..Scope::default() }];
     for (index, part) in parts.iter().enumerate() {
         let kind = part.token.kind;
         if let TokenKind::Open(bracket) = kind {
@@ -53,6 +53,8 @@ pub(super) fn check_functions(parts: &[Part<'_>], rules: &Rules<'_>) -> Result<(
 struct Scope {
     /// The bracket.
     opened: Option<usize>,
+    /// Outside of all brackets: where the query of a `CREATE` begins.
+    created_from: Option<usize>,
     /// What the comma parts.
     list: List,
     /// Whether a query has begun in it.
@@ -206,17 +208,17 @@ fn after_keyword(parts: &[Part<'_>], keyword: usize, scope: &Scope) -> bool {
     } else if word("TABLE") {
         after(&["DESCRIBE", "DESC"])
     } else {
-        word("AS") && is_created_as(parts, keyword)
+        word("AS") && is_created_as(parts, keyword, scope)
     }
 }
 
 /// Whether the `AS` may lead to a table function in a statement that makes a table: it stands outside of brackets,
 /// and no query begins before it. The table may be called `as`, too.
-fn is_created_as(parts: &[Part<'_>], index: usize) -> bool {
+fn is_created_as(parts: &[Part<'_>], index: usize, scope: &Scope) -> bool {
     let makes = parts.first().is_some_and(|first| first.token.is_word_of(&["CREATE", "ATTACH", "REPLACE"]));
     makes
         && parts.get(index).is_some_and(|part| part.depth == 0)
-        && query_begins(parts).is_none_or(|query| index <= query)
+        && scope.created_from.is_none_or(|query| index <= query)
 }
 
 /// The `AS` behind which the query of a `CREATE` begins.

@@ -62,14 +62,17 @@ fn is_shown(parts: &[Part<'_>], index: usize) -> bool {
 /// [`Refusal::SeveralFormats`].
 pub(super) fn split(parts: &[Part<'_>], clauses: &[SettingsClause]) -> Result<Tail, Refusal> {
     let mut tail = Tail { body: parts.len(), format: None, settings: Vec::new() };
+    // From the last one on: those behind the body have been taken off.
+    let mut left = clauses.iter().rev().peekable();
     loop {
-        let last_clause = clauses.iter().find(|clause| {
+        while left.next_if(|clause| clause.keyword >= tail.body).is_some() {}
+        let last_clause = left.peek().filter(|clause| {
             clause.end == tail.body && parts.get(clause.keyword).is_some_and(|part| part.depth == 0)
         });
         if let Some(clause) = last_clause
             && clause.keyword > 0
         {
-            tail.settings.insert(0, (clause.keyword + 1, clause.end));
+            tail.settings.push((clause.keyword + 1, clause.end));
             tail.body = clause.keyword;
         } else if let Some(format) = trailing_format(parts.get(..tail.body).unwrap_or_default()) {
             if tail.format.replace(format).is_some() {
@@ -77,6 +80,7 @@ pub(super) fn split(parts: &[Part<'_>], clauses: &[SettingsClause]) -> Result<Ta
             }
             tail.body -= 2;
         } else {
+            tail.settings.reverse();
             return Ok(tail);
         }
     }

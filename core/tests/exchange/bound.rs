@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use housekey_core::clickhouse::{
-    Credential, Exception, FORMAT_SETTINGS, Outcome, QueryEvent, RunAs, Statement,
+    Column, Credential, Exception, FORMAT_SETTINGS, Outcome, QueryEvent, RunAs, Statement,
 };
 use housekey_core::exchange::{Admission, Asked, AskedError, Bound, Bounded, admit, kill_instead};
 use housekey_core::jose::claims::Claims;
 use serde_json::json;
 
-use crate::driver::Scripted;
+use crate::driver::{Scripted, World, post};
 use crate::identity::{SECURE, person, token};
 
 const COMMENT: &str = r#"{"client":"housekey","tool":"execute_query","request":"r1","subject":null}"#;
@@ -460,5 +460,37 @@ fn what_the_operator_blocks_is_blocked_for_callers_not_for_what_browses() {
     ] {
         let planned = plan(&mut server, &alice, &asked(sql, &[("log_comment", &comment)]));
         assert_eq!(planned.is_ok(), lets, "{sql}");
+    }
+}
+
+/// What browses really sends is what passes for it.
+#[test]
+fn what_browses_reads_the_catalogue_alone() {
+    let mut server = Scripted::new(&[]);
+    let nothing = || {
+        let header = vec![Column { name: "a".into(), type_name: "String".into() }];
+        World::Rows(vec![QueryEvent::Header(header), QueryEvent::End])
+    };
+    for (method, params) in [
+        ("tools/call", json!({ "name": "list_databases", "arguments": {} })),
+        ("tools/call", json!({ "name": "list_tables", "arguments": {} })),
+        (
+            "tools/call",
+            json!({ "name": "list_tables", "arguments": { "database": "d", "like": "a", "not_like": "b", "include_columns": true } }),
+        ),
+        ("tools/call", json!({ "name": "search_schema", "arguments": { "words": "a b" } })),
+        ("tools/call", json!({ "name": "describe_table", "arguments": { "database": "d", "table": "t" } })),
+        ("resources/read", json!({ "uri": "clickhouse://schema" })),
+        ("resources/read", json!({ "uri": "clickhouse://table/d/t" })),
+    ] {
+        server.script.extend([nothing(), nothing(), nothing()]);
+        let before = server.queries().len();
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        server.http(post("2025-11-25", Box::leak(body.into_boxed_str())));
+        assert!(server.queries().len() > before, "{method} {params}");
+        for query in server.queries().iter().skip(before) {
+            let Statement::ReadOnly(sql) = &query.statement else { panic!("it only reads") };
+            assert!(housekey_core::sql::reads_catalogue(sql.text()), "{}", sql.text());
+        }
     }
 }

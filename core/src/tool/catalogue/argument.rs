@@ -18,7 +18,7 @@ pub(super) struct Argument {
     pub(super) type_text: TypeText,
     pub(super) required: bool,
     kind: Kind,
-    description: String,
+    pub(super) description: String,
 }
 
 impl Argument {

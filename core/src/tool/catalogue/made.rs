@@ -34,6 +34,17 @@ enum Does {
 }
 
 impl MadeTool {
+    /// Bytes that it takes, roughly: each text stands in the schema, in the statement and by itself.
+    pub(super) fn size(&self) -> usize {
+        let schema = self.definition.input_schema.to_string().len();
+        let arguments = self.arguments.iter().map(|argument| {
+            128 + argument.name.len() + argument.description.len() + 4 * argument.type_text.as_str().len()
+        });
+        let texts = self.definition.description.len() + self.definition.title.len() + 4 * self.quoted.len();
+        // A tree of JSON takes several times its text, and each tool has an output schema.
+        4096 + texts + 6 * schema + arguments.sum::<usize>()
+    }
+
     /// The tool of an object under a name. The error says why there can be none.
     pub(super) fn of(name: String, source: RuleSource, object: &FoundObject) -> Result<Self, String> {
         if let Some(trouble) = &object.trouble {

@@ -33,7 +33,7 @@ use crate::env::Env;
 use crate::facts::AccessKey;
 use crate::identity::Access;
 use crate::mcp::{CallResult, Definition, Revision, list_result};
-use crate::sql::{ReadOnlySql, Rules, insert_of_bound_values, read_of_bound_values};
+use crate::sql::{LONGEST_OF_OURS, ReadOnlySql, Rules, insert_of_bound_values, read_of_bound_values};
 use crate::time::UnixTime;
 use load::{Loading, Then};
 
@@ -78,12 +78,8 @@ impl Catalogue {
 
     /// Bytes that it takes, roughly.
     pub(crate) fn size(&self) -> usize {
-        let of = |definition: &Definition| {
-            let schema = definition.input_schema.to_string().len();
-            // A tree of JSON takes several times its text, and each tool has an output schema.
-            4096 + definition.description.len() + 6 * schema
-        };
-        self.tools.iter().map(|tool| of(tool.definition())).sum::<usize>() + 256
+        let told = self.warnings.iter().chain(&self.failure).map(String::len).sum::<usize>();
+        self.tools.iter().map(|tool| tool.size()).sum::<usize>() + told + 256
     }
 
     fn find(&self, name: &str) -> Option<&Arc<MadeTool>> {
@@ -126,22 +122,24 @@ pub(crate) fn known(env: &Env<'_>, config: &Config, access: &Access) -> Option<A
 fn key(config: &Config, access: &Access) -> Option<AccessKey> {
     let statement = Statement::ReadOnly(ReadOnlySql::parse("SELECT 1", &Rules::internal()).ok()?);
     let request = access.query(config, statement, String::new(), 0, ReadLimits { row_bytes: 0 });
-    let roles = access.roles.iter().map(|role| role.as_bytes());
     let (chosen_by, read_only) = (format!("{:?}", access.chosen_by), [u8::from(access.read_only)]);
-    let more: Vec<&[u8]> = [chosen_by.as_bytes(), &read_only].into_iter().chain(roles).collect();
-    Some(AccessKey::of(&request, config.generation).with(&more))
+    Some(AccessKey::of(&request, config.generation).with(&[chosen_by.as_bytes(), &read_only]))
 }
 
 /// Whether a statement is one of Housekey's own, in which nothing is a caller's but what is bound: a question that makes
 /// a catalogue, word for word, or what a tool that a rule may have made sends.
 pub(crate) fn is_own(config: &Config, sql: &str) -> bool {
+    if sql.len() > LONGEST_OF_OURS {
+        return false;
+    }
     let reads = || read_of_bound_values(sql).is_some_and(|path| matches(config, RuleSource::View, &path));
     has_rules(config) && (load::STATEMENTS.contains(&sql) || reads() || inserts(config, sql))
 }
 
 /// Whether a statement inserts a row of bound values into a table that a rule matches.
 pub(crate) fn inserts(config: &Config, sql: &str) -> bool {
-    insert_of_bound_values(sql).is_some_and(|path| matches(config, RuleSource::Table, &path))
+    sql.len() <= LONGEST_OF_OURS
+        && insert_of_bound_values(sql).is_some_and(|path| matches(config, RuleSource::Table, &path))
 }
 
 fn matches(config: &Config, source: RuleSource, [database, name]: &[String; 2]) -> bool {
