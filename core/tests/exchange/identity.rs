@@ -265,3 +265,30 @@ fn roles_are_added_as_far_as_the_operator_lets_them_and_nowhere_else() {
         assert!(asked.is_some() || status == 403, "{status}");
     }
 }
+
+#[test]
+fn what_a_profile_of_roles_refuses_is_nothing_that_the_person_lacks_without_them() {
+    let mut server = Scripted::new(&[
+        ("MCP_ALLOW_JWE_AUTH", "true"),
+        ("MCP_JWE_SECRET_KEY", "outer"),
+        ("MCP_JWT_SECRET_KEY", "inner"),
+        ("CLICKHOUSE_PROTOCOL", "tcp"),
+        ("CLICKHOUSE_CLUSTER_NAME", "c"),
+        ("CLICKHOUSE_CLUSTER_SECRET", "of the cluster"),
+        ("CLICKHOUSE_CLUSTER_ROLES", "reader"),
+    ]);
+    let message = "Cannot modify 'limit' setting in readonly mode".to_owned();
+    let exception = Exception { code: 164, name: String::new(), message, before_execution: true };
+    server.script.push_back(World::Rows(vec![QueryEvent::Exception(exception)]));
+    server.script.push_back(rows(&[1]));
+    let with_role = Claims { roles: vec!["reader".to_owned()], ..person("alice") };
+    let sets = |server: &Scripted| !server.queries().last().unwrap().settings.is_empty();
+    assert_eq!(ask(&mut server, &token(with_role.clone())).status(), 200);
+    assert!(!sets(&server), "a profile in which nothing can be set");
+    server.script.push_back(rows(&[1]));
+    assert_eq!(ask(&mut server, &token(with_role)).status(), 200);
+    assert_eq!((server.queries().len(), sets(&server)), (3, false), "it is remembered");
+    server.script.push_back(rows(&[1]));
+    assert_eq!(ask(&mut server, &token(person("alice"))).status(), 200);
+    assert!(sets(&server), "without the role the profile is another");
+}
