@@ -3,12 +3,13 @@
 //! Whether the integrity check of a wrapped key and the tag of a text fit is decided by `aes-kw` and `aes-gcm`, which
 //! compare in constant time; nothing here compares them.
 
-use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit, Nonce, Tag};
+use aes_gcm::KeyInit;
 use aes_kw::KwAes256;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::a256gcm::{self, IV_BYTES, KEY_BYTES, TAG_BYTES};
 use super::base64url;
 use super::header::{self, Header};
 use super::inflate::inflate;
@@ -20,12 +21,8 @@ use crate::secret::Secret;
 /// No token is longer, in bytes, white space included.
 pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-const KEY_BYTES: usize = 32;
 /// RFC 3394 section 2.2.1: a wrapped key is one block of 64 bits longer than the key.
 const WRAPPED_KEY_BYTES: usize = KEY_BYTES + 8;
-/// RFC 7518 section 5.3: an initialization vector of 96 bits and a tag of 128.
-const IV_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
 
 /// The key that wraps the content keys of tokens (RFC 7518 section 4.4).
 #[derive(Clone, Debug)]
@@ -169,11 +166,9 @@ impl WrappingKey {
     ) -> Result<[String; 4], JweError> {
         let mut wrapped = [0; WRAPPED_KEY_BYTES];
         self.cipher().wrap_key(content_key, &mut wrapped).map_err(|_| JweError::Unencryptable)?;
-        let mut buffer = Zeroizing::new(plaintext.to_vec());
-        let tag = Aes256Gcm::new(content_key.into())
-            .encrypt_inout_detached(&Nonce::from(iv), additional_data, buffer.as_mut_slice().into())
-            .map_err(|_| JweError::Unencryptable)?;
-        Ok([wrapped.as_slice(), &iv, &buffer, &tag].map(base64url::encode))
+        let (ciphertext, tag) =
+            a256gcm::encrypt(content_key, iv, additional_data, plaintext).ok_or(JweError::Unencryptable)?;
+        Ok([wrapped.as_slice(), &iv, &ciphertext, &tag].map(base64url::encode))
     }
 
     /// RFC 7516 section 5.2 steps 10 and 16. Which of the two failed is not told.
@@ -187,16 +182,7 @@ impl WrappingKey {
     ) -> Option<Secret<Vec<u8>>> {
         let mut content_key = Zeroizing::new([0; KEY_BYTES]);
         self.cipher().unwrap_key(wrapped, content_key.as_mut_slice()).ok()?;
-        let mut buffer = Zeroizing::new(ciphertext.to_vec());
-        Aes256Gcm::new((&*content_key).into())
-            .decrypt_inout_detached(
-                &Nonce::from(iv),
-                additional_data,
-                buffer.as_mut_slice().into(),
-                &Tag::from(tag),
-            )
-            .ok()?;
-        Some(Secret::new(std::mem::take(&mut *buffer)))
+        a256gcm::decrypt(&content_key, iv, additional_data, ciphertext, tag)
     }
 }
 

@@ -6,6 +6,7 @@
 //! Deliberately absent: every other algorithm, and reading the algorithm from the token to choose a key by it. A
 //! header can only agree with this profile or be refused.
 
+mod a256gcm;
 pub mod base64url;
 pub mod claims;
 mod claims_json;
