@@ -6,6 +6,8 @@
 //! Tokens that an identity provider signs are JWTs (RFC 7519) under its public keys: [`jwk`] reads the keys, [`jwt`]
 //! verifies and [`jwt_claims`] judges.
 //!
+//! What the server hands out to get back is sealed by [`seal`] under keys of [`mod@derive`].
+//!
 //! The other modules are layers of these, each ignorant of the ones above it. Deliberately absent: every other algorithm,
 //! and letting a token choose among kinds of keys. A header can only agree with the profile, and with the key's own
 //! type, or be refused.
@@ -15,6 +17,7 @@ mod algorithm;
 pub mod base64url;
 pub mod claims;
 mod claims_json;
+pub mod derive;
 #[doc(hidden)]
 pub mod fuzzing;
 mod header;
@@ -30,6 +33,7 @@ mod jwt_kind;
 mod life;
 pub(crate) mod members;
 mod public_key;
+pub mod seal;
 mod serialisation;
 #[cfg(test)]
 mod tamper_tests;
