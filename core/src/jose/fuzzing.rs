@@ -9,6 +9,7 @@ use super::base64url;
 use super::claims::Claims;
 use super::jwe::{self, JweError, MAX_TOKEN_BYTES, WrappingKey};
 use super::jws::{self, SigningKey};
+pub use super::provider_fuzzing::{check_jwks, check_jwt, check_sealed};
 use super::token::{self, LifePolicy, TokenError, TokenKeys};
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -85,7 +86,7 @@ fn check_agreement(keys: &TokenKeys, header: &str, unprotected: &str, content: &
 }
 
 /// The token with one bit changed; which one depends on all of it.
-fn one_byte_changed(token: &str) -> String {
+pub(super) fn one_byte_changed(token: &str) -> String {
     let sum = token.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     let place = sum.checked_rem(token.len()).unwrap_or_default();
     let mut bytes = token.as_bytes().to_vec();

@@ -32,6 +32,7 @@ pub mod jwt_claims;
 mod jwt_kind;
 mod life;
 pub(crate) mod members;
+mod provider_fuzzing;
 mod public_key;
 pub mod seal;
 mod serialisation;
