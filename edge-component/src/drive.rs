@@ -4,8 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use housekey_core::config::Host;
-use housekey_core::exchange::{Admission, Admitted, Inbound, Refusal, Reply, Service, Step, admit, begin};
+use housekey_core::exchange::{
+    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Service, Step, admit, begin, unsettled,
+};
 use housekey_core::facts::Facts;
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use http::{Response, StatusCode, request};
 
 use crate::bindings::wasi::cli::environment;
@@ -68,10 +71,7 @@ fn drive(facts: &Facts, mut client: Client, mut step: Step) {
     let reply = loop {
         step = match step {
             Step::Fetch(wanted, waiting) => {
-                let fetched = fetch(&wanted);
-                if let Err(failure) = &fetched {
-                    log(&format!("{}: {}: {failure}", wanted.purpose, wanted.url));
-                }
+                let fetched = fetched(&wanted);
                 with_env(facts, |env| waiting.resume(env, fetched))
             }
             Step::Query(request, waiting) => match query::run(facts, client, &request, waiting) {
@@ -115,10 +115,7 @@ fn admitted(
     head: &request::Parts,
     request: &IncomingRequest,
 ) -> Result<(Admitted, Bytes), Response<Bytes>> {
-    let admitted = match with_env(facts, |env| admit(env, service, head)) {
-        Admission::Answer(answer) => return Err(answer),
-        Admission::Read(admitted) => admitted,
-    };
+    let admitted = judge(facts, service, head)?;
     let most = admitted.max_body();
     if most == 0 {
         return Ok((admitted, Bytes::new()));
@@ -129,6 +126,30 @@ fn admitted(
         Unread::Broken => admitted.broken_off(),
     })?;
     Ok((admitted, body))
+}
+
+/// Judges the head of a request, and learns what that takes: the keys of a token's issuer, say.
+fn judge(facts: &Facts, service: &Arc<Service>, head: &request::Parts) -> Result<Admitted, Response<Bytes>> {
+    for _ in 0..MOST_FACTS {
+        match with_env(facts, |env| admit(env, service, head)) {
+            Admission::Answer(answer) => return Err(answer),
+            Admission::Read(admitted) => return Ok(admitted),
+            Admission::Learn(wanted) => {
+                let fetched = fetched(&wanted);
+                with_env(facts, |env| env.facts.learn(&wanted, &fetched, env.now));
+            }
+        }
+    }
+    Err(unsettled())
+}
+
+/// Fetches a document, and tells the operator if there is none.
+fn fetched(wanted: &FetchRequest) -> Result<Document, FetchFailure> {
+    let fetched = fetch(wanted);
+    if let Err(failure) = &fetched {
+        log(&format!("{}: {failure}", wanted.purpose));
+    }
+    fetched
 }
 
 enum Unread {

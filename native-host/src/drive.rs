@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use housekey_core::clickhouse::{QueryEvent, QueryRequest};
 use housekey_core::exchange::{AwaitQuery, Flow, Reply, Step};
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use housekey_core::jsonrpc::RequestId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -42,8 +43,10 @@ pub async fn drive(native: &Native, mut step: Step, client: &Client<'_>) -> Repl
             Step::Done(reply) => return reply,
             Step::Query(request, waiting) => query(native, &request, waiting, client).await,
             Step::Fetch(request, waiting) => {
-                client.waits(waiting.request_id());
-                let fetched = native.fetcher().fetch(&request).await;
+                if let Some(id) = waiting.request_id() {
+                    client.waits(id);
+                }
+                let fetched = fetch(native, &request).await;
                 native.step(|env| waiting.resume(env, fetched))
             }
             // Neither HTTP nor stdio can carry a question to the client in this release.
@@ -60,12 +63,31 @@ pub async fn drive(native: &Native, mut step: Step, client: &Client<'_>) -> Repl
 /// The request that a step waits for, if it does wait.
 pub fn request_of(step: &Step) -> Option<&RequestId> {
     match step {
-        Step::Fetch(_, waiting) => Some(waiting.request_id()),
+        Step::Fetch(_, waiting) => waiting.request_id(),
         Step::Query(_, waiting) => Some(waiting.request_id()),
         Step::Ask(_, waiting) => Some(waiting.request_id()),
         Step::Wait(_, waiting) => Some(waiting.request_id()),
         Step::Done(_) => None,
     }
+}
+
+/// Fetches a document. Of equal questions that are asked at once, one goes out and all learn from it.
+async fn fetch(native: &Native, request: &FetchRequest) -> Result<Document, FetchFailure> {
+    let Some(remember) = &request.remember else { return native.fetcher().fetch(request).await };
+    let begun = now();
+    let _turn = native.fetcher().turn(&remember.key).await;
+    // Whoever had the turn before may have brought the answer.
+    let known = native.step(|env| env.facts.learned(&remember.key, env.now));
+    match known.filter(|known| known.tried >= begun) {
+        Some(known) => known.outcome,
+        None => native.fetcher().fetch(request).await,
+    }
+}
+
+/// Fetches what has to be known before a head is judged, and remembers it.
+pub(crate) async fn learn(native: &Native, request: &FetchRequest) {
+    let fetched = fetch(native, request).await;
+    native.step(|env| env.facts.learn(request, &fetched, env.now));
 }
 
 async fn query(

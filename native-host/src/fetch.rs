@@ -2,13 +2,14 @@
 //!
 //! What a stranger named has to be of the public internet. Deliberately absent: redirects.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy};
-use housekey_core::facts::Document;
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest, NamedBy};
 use reqwest::redirect::Policy;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -23,6 +24,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Fetcher {
     operator: OnceLock<reqwest::Client>,
     stranger: OnceLock<reqwest::Client>,
+    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Fetcher {
@@ -39,11 +41,28 @@ impl Fetcher {
         fetched
     }
 
+    /// Waits until nobody else is fetching what has this key.
+    pub async fn turn(&self, key: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            match turns.get(key).and_then(Weak::upgrade) {
+                Some(turn) => turn,
+                None => {
+                    let turn = Arc::default();
+                    turns.insert(key.to_owned(), Arc::downgrade(&turn));
+                    turn
+                }
+            }
+        };
+        turn.lock_owned().await
+    }
+
     async fn attempt(&self, request: &FetchRequest) -> Result<Document, FetchFailure> {
         let url = reqwest::Url::parse(&request.url).map_err(|_| FetchFailure::Forbidden)?;
         let client = match request.named_by {
             NamedBy::Operator => client(&self.operator, reqwest::Client::builder())?,
-            NamedBy::Stranger => {
+            NamedBy::Stranger { .. } => {
                 check_strangers_url(&url)?;
                 client(
                     &self.stranger,
@@ -52,7 +71,18 @@ impl Fetcher {
             }
         };
         let accept = (http::header::ACCEPT, "application/json, */*;q=0.1");
-        let sent = client.get(url).header(accept.0, accept.1).send().await;
+        let asked = match &request.form {
+            None => client.get(url),
+            Some(form) => client
+                .post(url)
+                .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose().clone()),
+        };
+        let asked = match &request.authorization {
+            None => asked,
+            Some(value) => asked.header(http::header::AUTHORIZATION, sensitive(value.expose())?),
+        };
+        let sent = asked.header(accept.0, accept.1).send().await;
         let mut response = sent.map_err(|error| {
             warn!(purpose = request.purpose, "no answer: {}", chain(&error));
             match ForbiddenAddress::behind(&error) {
@@ -60,11 +90,16 @@ impl Fetcher {
                 None => FetchFailure::Unreachable,
             }
         })?;
-        if response.status() != http::StatusCode::OK {
-            return Err(FetchFailure::Status(response.status().as_u16()));
+        let status = response.status();
+        if status != http::StatusCode::OK && !request.any_status {
+            return Err(FetchFailure::Status(status.as_u16()));
         }
-        let content_type = response.headers().get(http::header::CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name| {
+            let value: Option<&http::HeaderValue> = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let (content_type, cache_control) =
+            (header(http::header::CONTENT_TYPE), header(http::header::CACHE_CONTROL));
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| FetchFailure::Unreachable)? {
             if body.len().saturating_add(chunk.len()) > request.max_bytes {
@@ -72,8 +107,14 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Document { content_type, body: body.freeze() })
+        Ok(Document { status: status.as_u16(), content_type, cache_control, body: body.freeze() })
     }
+}
+
+fn sensitive(text: &str) -> Result<http::HeaderValue, FetchFailure> {
+    let mut value = http::HeaderValue::from_str(text).map_err(|_| FetchFailure::Forbidden)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn client(
@@ -130,12 +171,8 @@ mod tests {
     #[tokio::test]
     async fn a_strangers_name_that_leads_home_is_refused() {
         let request = FetchRequest {
-            url: "https://localhost/a".into(),
-            purpose: "test",
-            named_by: NamedBy::Stranger,
-            max_bytes: 100,
-            deadline: Duration::from_secs(10),
-            remember: None,
+            named_by: NamedBy::Stranger { listed: true },
+            ..FetchRequest::get("https://localhost/a", "test")
         };
         assert_eq!(Fetcher::default().fetch(&request).await, Err(FetchFailure::Forbidden));
     }

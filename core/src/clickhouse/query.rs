@@ -159,6 +159,13 @@ pub enum Credential {
     },
     /// A bearer token that ClickHouse itself verifies.
     Bearer(Secret<String>),
+    /// A token that ClickHouse, or what stands before it, takes from a header of its own. HTTP only.
+    Header {
+        /// The header.
+        name: String,
+        /// The token.
+        value: Secret<String>,
+    },
     /// The secret that the members of a cluster share. With it a member vouches for the user of each query, so it
     /// goes with [`RunAs::Interserver`] only. Native protocol only.
     Cluster {
@@ -177,6 +184,7 @@ impl Credential {
                 [b"password", username.as_bytes(), password.expose().as_bytes()]
             }
             Self::Bearer(token) => [b"bearer", token.expose().as_bytes(), b""],
+            Self::Header { name, value } => [b"header", name.as_bytes(), value.expose().as_bytes()],
             Self::Cluster { name, secret } => [b"cluster", name.as_bytes(), secret.expose().as_bytes()],
         }
     }

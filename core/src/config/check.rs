@@ -240,9 +240,13 @@ impl Reader<'_> {
         if token.is_none() && jwe.enabled && is_stdio {
             self.rule("`server.jwe.enabled` is true and the transport is `stdio`, but there is no token: give `--token` or `MCP_TOKEN`");
         }
+        let oauth = self.oauth(clickhouse).filter(|_| !is_stdio);
+        if is_stdio && self.flag("server.oauth.enabled") {
+            self.warn("`server.oauth.enabled` has no effect: the transport is `stdio`, whose client is the one who started it.");
+        }
         let address_given = self.given("server.address");
         let mut address = self.text("server.address");
-        if transport == Transport::Http && !jwe.enabled {
+        if transport == Transport::Http && !jwe.enabled && oauth.is_none() {
             if !address_given {
                 "127.0.0.1".clone_into(&mut address);
             }
@@ -264,6 +268,7 @@ impl Reader<'_> {
             tool_timeouts: self.tool_timeouts(clickhouse.max_execution_time),
             tools: self.tools(),
             jwe,
+            oauth,
             token,
             component: self.optional("server.component"),
             openapi: self.openapi(is_stdio && chosen.is_some()),
@@ -290,25 +295,26 @@ impl Reader<'_> {
             Host::Native => format!("everybody who reaches {address}"),
         };
         self.warn(&format!(
-            "No authentication is configured: {reach} queries ClickHouse as {user}. Set `server.jwe.enabled` to ask for tokens."
+            "No authentication is configured: {reach} queries ClickHouse as {user}. Set `server.jwe.enabled` or `server.oauth.enabled` to ask for tokens."
         ));
     }
 
     fn people(&mut self, clickhouse: &ClickHouse, server: &Server) {
+        let asked = server.jwe.enabled || server.oauth.is_some();
         match clickhouse.impersonation {
             Impersonation::None => return,
             Impersonation::ExecuteAs => {}
             Impersonation::Interserver => {
-                if !server.jwe.enabled && !clickhouse.username_given {
-                    self.rule("`clickhouse.cluster_secret` is set, but nobody is asked who they are: set `server.jwe.enabled`, or say with `clickhouse.username` as whom all queries run");
+                if !asked && !clickhouse.username_given {
+                    self.rule("`clickhouse.cluster_secret` is set, but nobody is asked who they are: set `server.jwe.enabled` or `server.oauth.enabled`, or say with `clickhouse.username` as whom all queries run");
                 }
                 return;
             }
         }
         let name = self.gathered.name("clickhouse.impersonation");
-        if !server.jwe.enabled {
+        if !asked {
             self.rule(&format!(
-                "{name} is `execute_as`, but nobody is asked who they are: set `server.jwe.enabled`"
+                "{name} is `execute_as`, but nobody is asked who they are: set `server.jwe.enabled` or `server.oauth.enabled`"
             ));
         }
         if clickhouse.username == "default"

@@ -19,6 +19,7 @@ mod jwe;
 pub mod key;
 mod layers;
 mod name_rules;
+pub mod oauth;
 mod pattern;
 mod reader;
 mod reference;

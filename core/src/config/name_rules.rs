@@ -156,6 +156,62 @@ pub(super) fn is_public_url(text: &str) -> bool {
         && !text.contains(['#', '?'])
 }
 
+/// Whether a text is a URL at which an identity provider may be: https, or http where nothing goes over a network that
+/// others can listen to, as far as a name can tell: this computer, or a neighbour in a container's own network.
+pub(super) fn is_provider_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let near = match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => !host.contains('.') || host.ends_with(".localhost"),
+    };
+    host_header(authority.as_str()).is_some()
+        && !authority.as_str().contains('@')
+        && !text.contains('#')
+        && match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => near,
+            _ => false,
+        }
+}
+
+/// A private-use URI scheme in lower case (RFC 8252 section 7.1); `None` for what a browser itself acts on.
+pub(super) fn private_scheme(text: &str) -> Option<String> {
+    const ACTED_ON: &[&str] = &[
+        "http",
+        "https",
+        "javascript",
+        "data",
+        "file",
+        "blob",
+        "about",
+        "ftp",
+        "ws",
+        "wss",
+        "view-source",
+        "vbscript",
+        "filesystem",
+        "mailto",
+        "tel",
+        "sms",
+        "chrome",
+        "intent",
+        "jar",
+    ];
+    let scheme = text.trim_end_matches("://").to_ascii_lowercase();
+    let legal = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    (legal && !ACTED_ON.contains(&scheme.as_str())).then_some(scheme)
+}
+
+/// Whether a text is the path of a URL, as it stands there.
+pub(super) fn is_path(text: &str) -> bool {
+    let bytes_fit =
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\'));
+    text.starts_with('/') && !text.starts_with("//") && bytes_fit && text.len() > 1
+}
+
 fn is_setting_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')

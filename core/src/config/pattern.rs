@@ -24,17 +24,28 @@ pub struct Pattern {
 impl Pattern {
     /// Reads an expression. The error continues the sentence "`key` …".
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::compile(text, |translated| translated)
+    }
+
+    /// Reads an expression that has to match a whole text: one that decides who somebody is must not be content with a
+    /// part of a name.
+    pub fn parse_whole(text: &str) -> Result<Self, String> {
+        Self::compile(text, |translated| format!("\\A(?:{translated})\\z"))
+    }
+
+    fn compile(text: &str, frame: fn(String) -> String) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("has more than {LONGEST} bytes"));
         }
+        let build = |translated: &str| {
+            let built = RegexBuilder::new(translated).size_limit(LARGEST).build();
+            built.map_err(|error| problem(&error))
+        };
         let translated = Translation::of(text)?;
-        let regex = RegexBuilder::new(&translated).size_limit(LARGEST).build().map_err(|error| {
-            // The last line says what is wrong; those before it draw.
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-            format!("is not a regular expression in RE2's syntax: {reason}")
-        })?;
+        // Without its frame it has to be one, too: what closes the frame's bracket would get out of it.
+        let bare = build(&translated)?;
+        let framed = frame(translated.clone());
+        let regex = if framed == translated { bare } else { build(&framed)? };
         Ok(Self { text: text.to_owned(), regex })
     }
 
@@ -47,6 +58,49 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
+
+    /// What a replacement, in which `$1` and `${name}` stand for captures, makes of a text that matches.
+    pub fn replace(&self, text: &str, replacement: &str) -> Option<String> {
+        let captures = self.regex.captures(text)?;
+        let mut replaced = String::new();
+        captures.expand(replacement, &mut replaced);
+        Some(replaced)
+    }
+
+    /// A capture that a replacement names and the expression does not have: it would silently become nothing.
+    pub fn missing_capture(&self, replacement: &str) -> Option<String> {
+        let mut rest = replacement;
+        while let Some((_, after)) = rest.split_once('$') {
+            if let Some(after) = after.strip_prefix('$') {
+                rest = after;
+                continue;
+            }
+            let name = match after.strip_prefix('{') {
+                Some(braced) => braced.split('}').next().unwrap_or_default(),
+                None => {
+                    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+                    after.split(|letter: char| !is_name(letter)).next().unwrap_or_default()
+                }
+            };
+            let known = match name.parse::<usize>() {
+                Ok(number) => number < self.regex.captures_len(),
+                Err(_) => self.regex.capture_names().flatten().any(|known| known == name),
+            };
+            if !known {
+                return Some(name.to_owned());
+            }
+            rest = after;
+        }
+        None
+    }
+}
+
+fn problem(error: &regex::Error) -> String {
+    // The last line says what is wrong; those before it draw.
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+    format!("is not a regular expression in RE2's syntax: {reason}")
 }
 
 impl PartialEq for Pattern {

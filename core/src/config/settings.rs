@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::host_pattern::HostPattern;
+use super::oauth::OAuth;
 use super::tools::Tools;
 use crate::clickhouse::Protocol;
 use crate::secret::Secret;
@@ -25,7 +26,7 @@ pub struct Config {
 impl Config {
     /// Whether callers have to prove who they are.
     pub const fn has_authentication(&self) -> bool {
-        self.server.jwe.enabled
+        self.server.jwe.enabled || self.server.oauth.is_some()
     }
 }
 
@@ -181,6 +182,8 @@ pub struct Server {
     pub tools: Tools,
     /// JWE tokens.
     pub jwe: Jwe,
+    /// OAuth; `None` where callers are not asked for its tokens.
+    pub oauth: Option<OAuth>,
     /// The token of the one caller of stdio.
     pub token: Option<Secret<String>>,
     /// Path of a component in which requests are handled; native host only.

@@ -48,6 +48,11 @@ fn base() -> Vec<(&'static str, Json)> {
         ("clickhouse.username", json!("gateway")),
         ("server.jwe.enabled", json!(true)),
         ("server.jwe.jwe_secret_key", json!("base-secret-of-some-length")),
+        ("server.oauth.enabled", json!(true)),
+        ("server.oauth.mode", json!("gating")),
+        ("server.oauth.issuer", json!("https://idp.base.example")),
+        ("server.oauth.client_id", json!("base")),
+        ("server.oauth.signing_secret", json!("base-secret-of-thirty-two-bytes!")),
         ("server.token", json!("base-token")),
         ("server.transport", json!("http")),
     ]
@@ -59,17 +64,27 @@ fn sample(path: &str, kind: Kind) -> String {
         (
             "server.jwe.enabled"
             | "server.jwe.generator"
+            | "server.oauth.enabled"
             | "clickhouse.tls.enabled"
             | "clickhouse.impersonation_probe",
             _,
         ) => "false",
+        ("server.oauth.mode", _) => "forward",
+        ("server.oauth.jwks_cache_ttl", _) => "7m",
+        ("server.oauth.redirect_schemes", _) => "sample-a,sample-b",
+        ("server.oauth.client_document_hosts", _) => "a.example,*.b.example",
+        (path, Kind::Text) if path.starts_with("server.oauth.") && path.ends_with("_path") => "/sample",
+        (path, Kind::Text)
+            if path.starts_with("server.oauth.") && (path.ends_with("_url") || path.ends_with("issuer")) =>
+        {
+            "https://sample.example"
+        }
         ("server.jwe.tls_directory", _) => "/sample",
         ("server.transport", _) => "stdio",
         ("clickhouse.impersonation", _) => "execute_as",
         ("clickhouse.protocol", _) => "tcp",
         ("openapi", _) => "https",
         ("logging.level", _) => "error",
-        ("server.oauth.public_resource_url", _) => "https://mcp.example.com",
         ("server.cors_origin", _) => "https://a.example,https://b.example",
         (_, Kind::Bool) => "true",
         ("server.max_body_bytes", _) => "2048",
@@ -111,6 +126,7 @@ fn every_live_key_reaches_its_field_from_every_layer() {
         ("clickhouse.cluster_name", json!("base")),
         ("clickhouse.cluster_secret", json!("base-secret-of-a-cluster")),
     ];
+    let with_roles = [("server.oauth.role_claim", json!("roles"))];
     let mut count = 0;
     // A choice between one thing that is supported and others that are refused cannot change anything.
     let changeable = |kind| !matches!(kind, Kind::Choice(choices) if choices.iter().filter(|choice| choice.not_yet.is_none()).count() < 2);
@@ -121,6 +137,7 @@ fn every_live_key_reaches_its_field_from_every_layer() {
             "clickhouse.tls.enabled" => &without_files,
             "clickhouse.connect_host" | "clickhouse.tls.server_name" => &native_protocol,
             path if path.starts_with("clickhouse.cluster_") => &native_protocol,
+            "server.oauth.role_filter" => &with_roles,
             _ => &[],
         };
         let document = tree(fixed);

@@ -17,8 +17,10 @@ use super::rest::{self, RestCall, Site};
 use super::route::Route;
 use super::service::Service;
 use crate::env::Env;
+use crate::fetch::FetchRequest;
 use crate::identity::{BearerError, Caller, Order, find_bearer};
 use crate::jose::token::open;
+use crate::oauth::{self, Endpoint, Server};
 use crate::secret::Secret;
 use crate::transport::headers::{check_head, takes_events};
 use crate::transport::sse;
@@ -30,6 +32,9 @@ pub enum Admission {
     Answer(Response<Bytes>),
     /// The body is wanted.
     Read(Admitted),
+    /// A fact is needed first: the host fetches it, lets [`crate::facts::Facts::learn`] have it, and admits the same
+    /// head again.
+    Learn(Box<FetchRequest>),
 }
 
 /// The proof that a head has passed: Host and Origin, path and method, identity, types and declared length.
@@ -55,6 +60,8 @@ pub(super) enum Purpose {
     Health(Caller),
     /// A token.
     Mint(MintRight),
+    /// An endpoint of OAuth.
+    OAuth(Box<oauth::Request>),
 }
 
 impl Admitted {
@@ -65,6 +72,8 @@ impl Admitted {
             Purpose::Mcp(_) => configured,
             Purpose::Rest(_, call) if call.in_url.is_none() => configured,
             Purpose::Mint(_) => configured.min(MAX_BODY),
+            Purpose::OAuth(request) if request.method == Method::POST => super::oauth::MAX_BODY,
+            Purpose::OAuth(_) => 0,
             Purpose::Rest(_, _) | Purpose::Schema(_, _) | Purpose::Health(_) => 0,
         }
     }
@@ -81,7 +90,7 @@ impl Admitted {
             | Purpose::Rest(caller, _)
             | Purpose::Schema(Some(caller), _)
             | Purpose::Health(caller) => caller.access.subject.as_deref(),
-            Purpose::Schema(None, _) => None,
+            Purpose::Schema(None, _) | Purpose::OAuth(_) => None,
             Purpose::Mint(right) => Some(right.holder()),
         }
     }
@@ -125,13 +134,26 @@ impl Admitted {
         let origin = self.origin.as_deref();
         match &self.purpose {
             Purpose::Rest(_, _) | Purpose::Schema(_, _) => rest::refusal(failure, origin),
-            Purpose::Mcp(_) | Purpose::Health(_) | Purpose::Mint(_) => failure_answer(failure, origin),
+            Purpose::Mcp(_) | Purpose::Health(_) | Purpose::Mint(_) | Purpose::OAuth(_) => {
+                failure_answer(failure, origin)
+            }
         }
     }
 }
 
+/// Facts that the judgement of one head may take: a discovery document in either of its places, and keys, twice.
+pub const MOST_FACTS: usize = 6;
+
+/// The answer to a request that needs more facts than [`MOST_FACTS`].
+pub fn unsettled() -> Response<Bytes> {
+    failure_answer(&Failure::Unsettled, None)
+}
+
 /// Judges a request by its head alone.
 pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admission {
+    if let Some((server, endpoint)) = service.oauth_endpoint(head.uri.path()) {
+        return admit_oauth(service, server, endpoint, head);
+    }
     let route = Route::parse(head.uri.path(), service.keys.is_some());
     let over_rest = route.as_ref().is_some_and(|route| rest::is_switched_on(&service.config, route));
     let refuse = |failure: &Failure, origin: Option<&str>| {
@@ -160,14 +182,62 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
             purpose,
             origin,
         }),
-        Err(failure) => refuse(&failure, origin.as_deref()),
+        Ok(Judged::Answer(answer)) => Admission::Answer(answer),
+        Err(Unsettled::Learn(request)) => Admission::Learn(request),
+        Err(Unsettled::Failure(failure)) => refuse(&failure, origin.as_deref()),
     }
 }
 
-enum Judged {
+/// Judges a request to an endpoint of OAuth. Clients of any origin may have tokens, and they come without cookies; what a
+/// browser shows is protected by what it seals.
+fn admit_oauth(service: &Arc<Service>, server: &Server, endpoint: Endpoint, head: &Parts) -> Admission {
+    let is_open = super::oauth::is_open(&endpoint);
+    let finish = |mut answer: Response<Bytes>| {
+        if is_open {
+            super::oauth::open(answer.headers_mut());
+        }
+        Admission::Answer(answer)
+    };
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    if let Err(error) = service.guard.check_host(&head.headers, authority) {
+        return Admission::Answer(failure_answer(&Failure::Guard(error), None));
+    }
+    if head.method == Method::OPTIONS {
+        return finish(preflight(head, None));
+    }
+    match super::oauth::judge(server, head, endpoint) {
+        Ok(Judged::Read(route, purpose)) => Admission::Read(Admitted {
+            service: Arc::clone(service),
+            route,
+            headers: head.headers.clone(),
+            purpose,
+            origin: None,
+        }),
+        Ok(Judged::Answer(answer)) => Admission::Answer(answer),
+        Ok(Judged::Alive | Judged::Healthy) => Admission::Answer(failure_answer(&Failure::NoSuchPath, None)),
+        Err(failure) => finish(failure_answer(&failure, None)),
+    }
+}
+
+pub(super) enum Judged {
     Alive,
     Healthy,
+    Answer(Response<Bytes>),
     Read(Route, Purpose),
+}
+
+/// Why a head is not judged yet, or not let in.
+pub(super) enum Unsettled {
+    /// It is refused.
+    Failure(Failure),
+    /// A fact is needed first.
+    Learn(Box<FetchRequest>),
+}
+
+impl From<Failure> for Unsettled {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
 }
 
 /// The order of MCP 2026-07-28's transports: path and method, authentication, then types and length.
@@ -176,7 +246,7 @@ fn judge(
     service: &Arc<Service>,
     head: &Parts,
     route: Option<Route>,
-) -> Result<Judged, Failure> {
+) -> Result<Judged, Unsettled> {
     let route = route.ok_or(Failure::NoSuchPath)?;
     let is_get = head.method == Method::GET;
     match &route {
@@ -185,10 +255,10 @@ fn judge(
             Some(everybody) => Judged::Read(route, Purpose::Health(everybody.clone())),
             None => Judged::Healthy,
         }),
-        Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }),
-        Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }),
+        Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }.into()),
+        Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }.into()),
         Route::Mcp { token } => {
-            let caller = authenticate(env, service, &head.headers, token.as_ref(), Order::Mcp)?;
+            let caller = authenticate(env, service, head, token.as_ref(), Order::Mcp)?;
             check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
             Ok(Judged::Read(route, Purpose::Mcp(caller)))
         }
@@ -200,6 +270,7 @@ fn judge(
             let right = service.generator.judge(env.now, head)?;
             Ok(Judged::Read(route, Purpose::Mint(right)))
         }
+        Route::OAuth => Err(Failure::NoSuchPath.into()),
     }
 }
 
@@ -207,18 +278,32 @@ fn judge(
 pub(super) fn authenticate(
     env: &mut Env<'_>,
     service: &Service,
-    headers: &HeaderMap,
+    head: &Parts,
     path_token: Option<&Secret<String>>,
     order: Order,
-) -> Result<Caller, Failure> {
+) -> Result<Caller, Unsettled> {
     if let Some(everybody) = &service.anonymous {
         return Ok(everybody.clone());
     }
-    let keys = service.keys.as_ref().ok_or(Failure::Bearer(BearerError::Missing))?;
     let path_token = path_token.map(|token| token.expose().as_str());
-    let token = find_bearer(headers, path_token, order).map_err(Failure::Bearer)?;
-    let claims = open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?;
-    service.policy.caller(&service.config, &claims).map_err(Failure::Policy)
+    let order = if service.oauth.is_some() { Order::BesideOauth } else { order };
+    let claims = match &service.keys {
+        None => None,
+        Some(keys) => match find_bearer(&head.headers, path_token, order) {
+            Ok(token) => Some(open(keys, token.expose(), &service.life, env.now).map_err(Failure::Token)?),
+            Err(BearerError::Missing) if service.oauth.is_some() => None,
+            Err(error) => return Err(Failure::Bearer(error).into()),
+        },
+    };
+    match (&service.oauth, claims) {
+        // A token that names nobody says how much may be asked, and one of OAuth's who asks.
+        (Some(server), Some(claims)) if !service.policy.names_somebody(&service.config, &claims) => {
+            super::oauth::authenticate(env, service, server, head, Some(&claims))
+        }
+        (Some(server), None) => super::oauth::authenticate(env, service, server, head, None),
+        (_, Some(claims)) => Ok(service.policy.caller(&service.config, &claims).map_err(Failure::Policy)?),
+        (None, None) => Err(Failure::Bearer(BearerError::Missing).into()),
+    }
 }
 
 fn preflight(head: &Parts, origin: Option<&str>) -> Response<Bytes> {

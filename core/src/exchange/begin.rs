@@ -125,6 +125,10 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
             return Next::Step(Step::Done(Reply::Http(answer)));
         }
         Purpose::Health(caller) => return health::check(env, scene(caller, origin)),
+        Purpose::OAuth(mut request) => {
+            request.body = body.clone();
+            return Next::Step(super::oauth::begin(env, &service, *request));
+        }
         Purpose::Mint(right) => {
             let origin = origin.as_deref();
             let answer = match mint(env, &service, &right, body) {

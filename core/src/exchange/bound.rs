@@ -130,7 +130,7 @@ impl Admitted {
             Purpose::Mcp(caller) | Purpose::Rest(caller, _) => {
                 Some(Bound { service: Arc::clone(&self.service), access: Arc::clone(&caller.access) })
             }
-            Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Mint(_) => None,
+            Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Mint(_) | Purpose::OAuth(_) => None,
         }
     }
 }

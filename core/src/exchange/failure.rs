@@ -6,11 +6,13 @@
 use serde_json::{Value, json};
 
 use super::generator::GeneratorError;
+use super::oauth::{Challenge, OAuthTrouble};
 use super::rest::RestError;
 use crate::identity::{BearerError, PolicyError};
 use crate::jose::token::TokenError;
 use crate::jsonrpc::{self, ErrorObject};
 use crate::mcp::{MetaError, Revision, supported_versions};
+use crate::oauth::TokenRefusal;
 use crate::transport::guard::GuardError;
 use crate::transport::headers::{HeadError, MismatchError};
 
@@ -36,6 +38,10 @@ pub enum Failure {
     Token(TokenError),
     /// A genuine token that grants nothing here.
     Policy(PolicyError),
+    /// An OAuth token is missing or not good; where to get a better one.
+    OAuth(OAuthTrouble, Box<Challenge>),
+    /// Whether a token is good takes more questions than one request may ask.
+    Unsettled,
     /// No token is made.
     Generator(GeneratorError),
     /// The head of the request.
@@ -135,6 +141,17 @@ impl Refusal {
                 RestError::OtherSite | RestError::NotAnObject => error.to_string(),
             });
         }
+        match failure {
+            Failure::OAuth(OAuthTrouble::Unavailable(reason), _) => return Self(reason.clone()),
+            Failure::OAuth(OAuthTrouble::Refused(refusal), _) => {
+                let detail = std::error::Error::source(refusal).map(ToString::to_string);
+                return Self(match detail {
+                    Some(detail) => format!("{refusal}: {detail}"),
+                    None => refusal.to_string(),
+                });
+            }
+            _ => {}
+        }
         if let Failure::Generator(GeneratorError::WrongBearer { configured: false }) = failure {
             return Self("a bearer token was given, but `server.jwe.generator_token` is not set".to_owned());
         }
@@ -175,9 +192,15 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             | PolicyError::EmailNotVerified
             | PolicyError::GeneratorOff
             | PolicyError::Roles
+            | PolicyError::Admission(_)
             | PolicyError::Protocol
             | PolicyError::Server(_)),
         ) => plain(403, error.to_string()),
+        Failure::OAuth(trouble, challenge) => oauth(trouble, challenge),
+        Failure::Unsettled => Disclosure {
+            retry_after: Some(15),
+            ..plain(503, "the access token cannot be judged now: try again later".into())
+        },
         Failure::Generator(error) => generator(error),
         Failure::Rest(RestError::NoSuchTool(name)) => {
             let cut: String = name.chars().take(64).collect();
@@ -262,6 +285,34 @@ fn generator(error: &GeneratorError) -> Disclosure {
             plain(400, text)
         }
     }
+}
+
+/// What a client without a good OAuth token is told: always where to find out how to get one (RFC 9728 section 5.1), and
+/// what is wrong with the one that it has, if it has one (RFC 6750 section 3.1).
+fn oauth(trouble: &OAuthTrouble, challenge: &Challenge) -> Disclosure {
+    let (status, error, text) = match trouble {
+        OAuthTrouble::Missing => (401, "", "an OAuth access token is needed".to_owned()),
+        OAuthTrouble::Malformed(name) => (400, "invalid_request", BearerError::Malformed(name).to_string()),
+        OAuthTrouble::Refused(refusal @ TokenRefusal::Scope) => {
+            (403, "insufficient_scope", refusal.to_string())
+        }
+        OAuthTrouble::Refused(refusal) => (401, "invalid_token", refusal.to_string()),
+        OAuthTrouble::Unavailable(_) => {
+            let text =
+                "the access token cannot be judged now: the identity provider does not answer".to_owned();
+            return Disclosure { retry_after: Some(15), ..plain(503, text) };
+        }
+    };
+    let mut told = challenged(status, error, &text);
+    if let Some(header) = &mut told.challenge {
+        let Challenge { resource_metadata, scope } = challenge;
+        let quoted = |text: &str| text.replace(['"', '\\'], "");
+        header.push_str(&format!(", resource_metadata=\"{}\"", quoted(resource_metadata)));
+        if !scope.is_empty() {
+            header.push_str(&format!(", scope=\"{}\"", quoted(scope)));
+        }
+    }
+    told
 }
 
 fn plain(status: u16, text: String) -> Disclosure {

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
-use super::{Admission, FetchFailure, Flow, Inbound, Reply, RestPath, Route, Service, Step, admit, begin};
+use super::{Admission, Flow, Inbound, Reply, RestPath, Route, Service, Step, admit, begin};
 use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Statement};
 use crate::config::{self, Host, Sources};
 use crate::env::Env;
 use crate::facts::Facts;
+use crate::fetch::FetchFailure;
 use crate::jose::token::open;
 use crate::jsonrpc::RequestId;
 use crate::time::UnixTime;
@@ -60,6 +61,7 @@ pub fn check(data: &[u8]) {
     world.may_write = parts.method == "POST";
     let admission = admit(&mut world.env(), service, &parts);
     let admitted = match admission {
+        Admission::Learn(_) => fail("nothing has to be learned without OAuth"),
         Admission::Answer(answer) => {
             assert!(
                 !closed

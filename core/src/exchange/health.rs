@@ -78,7 +78,7 @@ impl Task for Probe {
             return ToolStep::Done(CallResult::Failed(String::new()));
         };
         let access = &call.access;
-        if matches!(access.credential, Credential::Bearer(_)) {
+        if matches!(access.credential, Credential::Bearer(_) | Credential::Header { .. }) {
             return ToolStep::Done(CallResult::Failed(String::new()));
         }
         let (statement, limits) = (Statement::ReadOnly(statement), ReadLimits { row_bytes: 1024 });

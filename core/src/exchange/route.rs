@@ -28,6 +28,8 @@ pub enum Route {
     Live,
     /// `/health`: the process can do its work.
     Health,
+    /// An endpoint of OAuth. Which paths these are, the configuration says, so [`Route::parse`] knows none.
+    OAuth,
 }
 
 /// A path of the REST interface.
@@ -86,6 +88,7 @@ impl fmt::Display for Route {
             Self::Generator => "/jwe-token-generator",
             Self::Live => "/livez",
             Self::Health => "/health",
+            Self::OAuth => "/oauth",
         })
     }
 }

@@ -12,7 +12,7 @@ use super::health;
 use super::progress::Progress;
 use super::rest::{self, Ending};
 use super::service::Service;
-use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step};
+use super::step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Reply, Step, Waiting};
 use crate::clickhouse::Rows;
 use crate::env::Env;
 use crate::identity::Caller;
@@ -118,15 +118,14 @@ impl Running {
             match step {
                 ToolStep::Fetch(request, state) => {
                     // A fact that is fresh makes the pause unnecessary.
-                    if request.remember.is_some()
-                        && let Some(document) = env.facts.document(&request.url, env.now)
+                    if let Some(remember) = &request.remember
+                        && let Some(learned) = env.facts.learned(&remember.key, env.now)
                     {
-                        step = self.task.resume(env, &self.call, state, Moment::Fetched(Ok(document)));
+                        step = self.task.resume(env, &self.call, state, Moment::Fetched(learned.outcome));
                         continue;
                     }
-                    let (url, remember) = (request.url.clone(), request.remember);
-                    let waiting = AwaitFetch { running: self, state, url, remember };
-                    return Next::Step(Step::Fetch(request, waiting));
+                    let waiting = Waiting::Task { running: self, state, request: Box::new(request.clone()) };
+                    return Next::Step(Step::Fetch(request, AwaitFetch(waiting)));
                 }
                 ToolStep::Query(request, limits, state) => {
                     self.progress.begin_query();

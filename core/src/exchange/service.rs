@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::identity::{Caller, Policy, PolicyError};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
 use crate::mcp::Capabilities;
+use crate::oauth::{Endpoint, Server, ServerError};
 use crate::prompt::Prompts;
 use crate::resource::Resources;
 use crate::tool::{Table, catalogue};
@@ -25,6 +26,8 @@ pub struct Service {
     pub(super) keys: Option<TokenKeys>,
     pub(super) life: LifePolicy,
     pub(super) policy: Policy,
+    /// OAuth, where callers are asked for its tokens.
+    pub(super) oauth: Option<Server>,
     pub(super) generator: Generator,
     /// Everybody, where no authentication is configured.
     pub(super) anonymous: Option<Caller>,
@@ -54,6 +57,9 @@ pub enum StartError {
     /// The token keys do not do.
     #[error("{0}")]
     Keys(#[from] KeyError),
+    /// OAuth cannot be served.
+    #[error("{0}")]
+    OAuth(#[from] ServerError),
     /// Tokens are demanded, and a line-based stream has nowhere else to get one from.
     #[error("JWE authentication is on, so stdio needs a token: give --token, MCP_TOKEN or MCP_TOKEN_FILE")]
     NoToken,
@@ -87,13 +93,15 @@ impl Service {
         };
         let life = LifePolicy::of(jwe);
         let policy = Policy::new(&config, host);
+        let config = Arc::new(config);
+        let oauth = Server::new(&config, host)?;
         let anonymous = match &keys {
-            None => Some(policy.static_caller(&config).map_err(StartError::Username)?),
-            Some(_) => None,
+            None if oauth.is_none() => Some(policy.static_caller(&config).map_err(StartError::Username)?),
+            None | Some(_) => None,
         };
         let (guard, generator) = (guard(&config, host), Generator::new(&config));
         Ok(Arc::new(Self {
-            config: Arc::new(config),
+            config,
             tools,
             resources,
             prompts,
@@ -101,6 +109,7 @@ impl Service {
             keys,
             life,
             policy,
+            oauth,
             generator,
             anonymous,
         }))
@@ -115,6 +124,12 @@ impl Service {
         unknown
             .map(|name| format!("`server.tool_timeouts` names {name:?}, and there is no such tool."))
             .collect()
+    }
+
+    /// The endpoint of OAuth at a path.
+    pub(super) fn oauth_endpoint(&self, path: &str) -> Option<(&Server, Endpoint)> {
+        let server = self.oauth.as_ref()?;
+        Endpoint::parse(&self.config, &server.oauth, path).map(|endpoint| (server, endpoint))
     }
 
     /// The configuration.

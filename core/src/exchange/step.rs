@@ -1,14 +1,13 @@
 //! The steps between a message and its reply: every reason to wait is a value that owns its own state.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::cancellation::cancellation;
+use super::oauth::Errand;
 use super::running::Running;
 use crate::clickhouse::{QueryEvent, QueryRequest, Rows};
 use crate::env::Env;
-use crate::facts::Document;
+use crate::fetch::{Document, FetchFailure, FetchRequest};
 use crate::jsonrpc::RequestId;
 use crate::time::UnixTime;
 use crate::tool::{Answered, Moment, ToolState};
@@ -44,72 +43,34 @@ pub enum Reply {
     Cancel(RequestId),
 }
 
-/// Who chose the address of a [`FetchRequest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NamedBy {
-    /// The operator, in the configuration.
-    Operator,
-    /// A stranger: a host refuses private, loopback and link-local addresses after it has resolved the name.
-    Stranger,
-}
-
-/// A GET for a document that anybody may repeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchRequest {
-    /// The absolute URL.
-    pub url: String,
-    /// What it is for, in a word or two, for logs.
-    pub purpose: &'static str,
-    /// Who chose the URL.
-    pub named_by: NamedBy,
-    /// A longer document is an error.
-    pub max_bytes: usize,
-    /// How long the whole fetch may take.
-    pub deadline: Duration,
-    /// Whether the document becomes a fact that equal fetches share, and for how long.
-    pub remember: Option<Duration>,
-}
-
-/// Why a fetch gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchFailure {
-    /// The host's rules or the runtime's do not allow this address.
-    #[error("the address may not be fetched from here")]
-    Forbidden,
-    /// No connection, or it broke.
-    #[error("the address could not be reached")]
-    Unreachable,
-    /// It took longer than the deadline.
-    #[error("the answer took too long")]
-    TimedOut,
-    /// The document is larger than allowed.
-    #[error("the document is larger than {0} bytes")]
-    TooLarge(usize),
-    /// An HTTP status other than 200.
-    #[error("the answer had status {0}")]
-    Status(u16),
-}
-
 /// Waits for a document.
-pub struct AwaitFetch {
-    pub(super) running: Box<Running>,
-    pub(super) state: ToolState,
-    pub(super) url: String,
-    pub(super) remember: Option<Duration>,
+pub struct AwaitFetch(pub(super) Waiting);
+
+pub(super) enum Waiting {
+    /// A task of MCP or REST.
+    Task { running: Box<Running>, state: ToolState, request: Box<FetchRequest> },
+    /// A request to an endpoint of OAuth.
+    OAuth(Errand),
 }
 
 impl AwaitFetch {
-    /// The request that waits.
-    pub fn request_id(&self) -> &RequestId {
-        &self.running.id
+    /// The request that waits, where it is one of JSON-RPC.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        match &self.0 {
+            Waiting::Task { running, .. } => Some(&running.id),
+            Waiting::OAuth(_) => None,
+        }
     }
 
     /// Goes on with the document or the reason why there is none.
     pub fn resume(self, env: &mut Env<'_>, fetched: Result<Document, FetchFailure>) -> Step {
-        if let (Some(span), Ok(document)) = (self.remember, &fetched) {
-            env.facts.remember_document(&self.url, document.clone(), env.now, env.now.after(span));
+        match self.0 {
+            Waiting::Task { running, state, request } => {
+                env.facts.learn(&request, &fetched, env.now);
+                running.resume(env, state, Moment::Fetched(fetched))
+            }
+            Waiting::OAuth(errand) => errand.resume(env, fetched),
         }
-        self.running.resume(env, self.state, Moment::Fetched(fetched))
     }
 }
 

@@ -82,7 +82,8 @@ pub fn credentials(headers: &HeaderMap) -> Result<Option<(&str, &str)>, BearerEr
     Ok(value.map(|value| value.split_once(' ').map_or((value, ""), |(scheme, rest)| (scheme, rest.trim()))))
 }
 
-fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, BearerError> {
+/// The value of a header that stands there at most once.
+pub(crate) fn once<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, BearerError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

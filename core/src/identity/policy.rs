@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::person::AdmissionError;
 use super::server_choice::{self, ChoiceError, MadeFor};
 use crate::clickhouse::{ChosenBy, Credential, Endpoint, QueryRequest, ReadLimits, RunAs, Scheme, Statement};
 use crate::config::{Config, Host, Impersonation};
@@ -30,8 +31,10 @@ pub struct Access {
     pub credential: Credential,
     /// Whose rights statements run with.
     pub run_as: RunAs,
-    /// Roles that the token adds to the person, as far as the operator lets it.
+    /// Roles that the token adds to the person, as far as the operator lets it; or, of OAuth's claims, the only ones.
     pub roles: Vec<String>,
+    /// Headers that say more of the person to ClickHouse.
+    pub headers: Vec<(String, String)>,
     /// The default database.
     pub database: Option<String>,
     /// Whether only tools that read are there for this caller: the operator says so, or the token.
@@ -82,6 +85,9 @@ pub enum PolicyError {
     /// The token adds roles, for which the operator has opened no way.
     #[error("the token's `roles` need the interserver secret and `clickhouse.cluster_roles`")]
     Roles,
+    /// The person is not let in.
+    #[error("{0}")]
+    Admission(#[from] AdmissionError),
     /// The server that the token chose is not one that it may choose.
     #[error("{0}")]
     Server(#[from] ChoiceError),
@@ -105,6 +111,20 @@ impl Policy {
         };
         let deny = DenyList::new(gateway, &clickhouse.impersonation_deny, &clickhouse.impersonation_allow);
         Self { deny, host }
+    }
+
+    /// Users that nobody may become.
+    pub(super) fn deny(&self) -> &DenyList {
+        &self.deny
+    }
+
+    /// Whether a token's claims say as whom queries run, so that no other token is needed beside it: a login, or a person
+    /// where people are acted for.
+    pub fn names_somebody(&self, config: &Config, claims: &Claims) -> bool {
+        let acts = config.clickhouse.impersonation != Impersonation::None;
+        claims.username.is_some()
+            || claims.password.is_some()
+            || (acts && (claims.email.is_some() || claims.sub.is_some()))
     }
 
     /// The caller that a token's claims make under the same configuration.
@@ -131,12 +151,7 @@ impl Policy {
 
         let mut access = configured(config);
         access.subject = subject;
-        access.read_only |= claims.read_only == Some(true);
-        access.limit = claims.limit.map(NonZero::get);
-        access.max_execution_time = claims.max_execution_time.map(NonZero::get);
-        if let Some(database) = &claims.database {
-            access.database = Some(database.clone());
-        }
+        limit(&mut access, claims);
         if server_choice::is_made(claims) {
             let (Some(username), Some(password)) = (&claims.username, &claims.password) else {
                 return Err(PolicyError::EndpointWithoutLogin);
@@ -156,7 +171,7 @@ impl Policy {
         if !claims.roles.is_empty() {
             access.roles = roles(config, &access, claims)?;
         }
-        let expires = claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)));
+        let expires = expiry(config, claims);
         access.expires = expires;
         Ok(Caller { access: Arc::new(access), expires })
     }
@@ -226,7 +241,10 @@ impl Access {
     ) -> QueryRequest {
         // An address that a token chose gets nothing that the operator meant for their own server.
         let operators = self.chosen_by.is_operator();
-        let headers = if operators { config.clickhouse.http_headers.clone() } else { Vec::new() };
+        let mut headers = if operators { config.clickhouse.http_headers.clone() } else { Vec::new() };
+        // What a person's claims say wins over what is said of everybody.
+        headers.retain(|(name, _)| !self.headers.iter().any(|(theirs, _)| theirs.eq_ignore_ascii_case(name)));
+        headers.extend(self.headers.iter().cloned());
         QueryRequest {
             endpoint: self.endpoint.clone(),
             chosen_by: self.chosen_by.clone(),
@@ -250,6 +268,33 @@ impl Access {
     }
 }
 
+/// What a token says of how much may be asked.
+fn limit(access: &mut Access, claims: &Claims) {
+    access.read_only |= claims.read_only == Some(true);
+    access.limit = claims.limit.map(NonZero::get);
+    access.max_execution_time = claims.max_execution_time.map(NonZero::get);
+    if let Some(database) = &claims.database {
+        access.database = Some(database.clone());
+    }
+}
+
+fn expiry(config: &Config, claims: &Claims) -> Option<UnixTime> {
+    claims.exp.map(|exp| exp.after(Duration::from_secs(config.server.jwe.leeway)))
+}
+
+/// Lets a token that names nobody narrow what somebody may do whom another token names.
+pub(super) fn narrow(config: &Config, access: &mut Access, claims: &Claims) -> Result<(), PolicyError> {
+    if server_choice::is_made(claims) {
+        return Err(PolicyError::EndpointWithoutLogin);
+    }
+    if !claims.roles.is_empty() {
+        return Err(PolicyError::Roles);
+    }
+    limit(access, claims);
+    access.expires = [access.expires, expiry(config, claims)].into_iter().flatten().min();
+    Ok(())
+}
+
 /// The token's roles that the operator lets it add. Where they could have no effect the token is refused, as for any
 /// other claim that would not be honoured.
 fn roles(config: &Config, access: &Access, claims: &Claims) -> Result<Vec<String>, PolicyError> {
@@ -266,7 +311,7 @@ fn roles(config: &Config, access: &Access, claims: &Claims) -> Result<Vec<String
     Ok(claims.roles.iter().filter(|role| lets(role)).cloned().collect())
 }
 
-fn configured(config: &Config) -> Access {
+pub(super) fn configured(config: &Config) -> Access {
     let clickhouse = &config.clickhouse;
     Access {
         endpoint: Endpoint {
@@ -281,6 +326,7 @@ fn configured(config: &Config) -> Access {
         },
         run_as: RunAs::Login,
         roles: Vec::new(),
+        headers: Vec::new(),
         database: Some(clickhouse.database.clone()).filter(|database| !database.is_empty()),
         read_only: clickhouse.read_only,
         limit: None,

@@ -42,5 +42,6 @@ mod tamper_tests;
 pub(crate) mod test_provider;
 pub mod token;
 mod token_error;
+pub(crate) mod unverified;
 #[cfg(test)]
 mod vector_tests;

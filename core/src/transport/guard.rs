@@ -46,7 +46,7 @@ impl Guard {
 
     /// Every name that the request gives must be let in: `Host`, and the authority of an absolute target, which wins
     /// over it (RFC 9112 section 3.2.2). Two `Host` headers are refused in any case (RFC 9112 section 3.2).
-    fn check_host(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), GuardError> {
+    pub fn check_host(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), GuardError> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().map(|host| host.to_str().map_err(|_| GuardError::Host)).transpose()?;
         if hosts.next().is_some() {

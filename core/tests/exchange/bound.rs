@@ -40,6 +40,7 @@ pub(crate) fn bound(server: &mut Scripted, claims: &Claims) -> Bound {
     let service = Arc::clone(&server.service);
     match admit(&mut server.env(), &service, &head) {
         Admission::Read(admitted) => admitted.bind().unwrap(),
+        Admission::Learn(_) => panic!("nothing has to be learned"),
         Admission::Answer(answer) => panic!("{answer:?}"),
     }
 }
@@ -373,6 +374,7 @@ fn only_messages_are_a_guests_to_answer() {
     let service = Arc::clone(&server.service);
     match admit(&mut server.env(), &service, &head) {
         Admission::Read(admitted) => assert!(admitted.bind().is_none()),
+        Admission::Learn(_) => panic!("nothing has to be learned"),
         Admission::Answer(answer) => panic!("{answer:?}"),
     }
 }

@@ -10,10 +10,10 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, FetchFailure, FetchRequest, Flow, Inbound, Offer, Reply, ServerRequest, Service, Session,
-    Step, admit, begin,
+    Admission, Flow, Inbound, Offer, Reply, ServerRequest, Service, Session, Step, admit, begin,
 };
-use housekey_core::facts::{Document, Facts};
+use housekey_core::facts::Facts;
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use housekey_core::time::UnixTime;
 use housekey_core::tool::Table;
 use rand_core::{TryCryptoRng, TryRng};
@@ -131,9 +131,18 @@ impl Scripted {
     pub(crate) fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
         let (head, body) = request.into_parts();
         let service = Arc::clone(&self.service);
-        let admitted = match admit(&mut self.env(), &service, &head) {
-            Admission::Answer(answer) => return answer,
-            Admission::Read(admitted) => admitted,
+        let admitted = loop {
+            match admit(&mut self.env(), &service, &head) {
+                Admission::Answer(answer) => return answer,
+                Admission::Read(admitted) => break admitted,
+                Admission::Learn(request) => {
+                    let Some(World::Document(fetched)) = self.script.pop_front() else {
+                        panic!("no document in the script for {}", request.url)
+                    };
+                    self.facts.learn(&request, &fetched, self.now);
+                    self.asked.push(Asked::Fetch(*request));
+                }
+            }
         };
         let step = begin(&mut self.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body.as_bytes())));
         match self.drive(step) {
@@ -179,10 +188,10 @@ impl Scripted {
                     waiting.finish(&mut self.env())
                 }
                 Step::Fetch(request, waiting) => {
-                    self.asked.push(Asked::Fetch(request));
                     let Some(World::Document(fetched)) = self.script.pop_front() else {
-                        panic!("no document in the script")
+                        panic!("no document in the script for {}", request.url)
                     };
+                    self.asked.push(Asked::Fetch(request));
                     waiting.resume(&mut self.env(), fetched)
                 }
                 Step::Ask(request, waiting) => {

@@ -203,7 +203,7 @@ proptest! {
                 prop_assert!(matches!(query.run_as, RunAs::Interserver(_)) && interserver);
                 (name.as_str(), secret)
             }
-            Credential::Bearer(_) => panic!("no bearer"),
+            Credential::Bearer(_) | Credential::Header { .. } => panic!("no bearer"),
         };
         if username == "gateway" && password.expose() == "gateway-password" {
             prop_assert!(!chosen || claims.password.as_ref() == Some(password));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use housekey_core::clickhouse::{Column, QueryEvent};
 use housekey_core::env::Env;
-use housekey_core::exchange::{FetchFailure, FetchRequest, NamedBy, Reply, ServerRequest};
-use housekey_core::facts::Document;
+use housekey_core::exchange::{Reply, ServerRequest};
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use housekey_core::jsonrpc::RequestId;
 use housekey_core::mcp::{CallResult, Definition, Hints};
 use housekey_core::tool::{Answered, Call, Moment, Table, Task, Tool, ToolState, ToolStep};
@@ -29,14 +29,7 @@ impl Task for Pausing {
         let state = json!({ "kept": 7 });
         match call.arguments.get("what").and_then(|what| what.as_str()) {
             Some("fetch") => ToolStep::Fetch(
-                FetchRequest {
-                    url: "https://idp.example.com/keys".into(),
-                    purpose: "a test",
-                    named_by: NamedBy::Operator,
-                    max_bytes: 100,
-                    deadline: Duration::from_secs(1),
-                    remember: Some(Duration::from_secs(60)),
-                },
+                FetchRequest::document("https://idp.example.com/keys", "a test", Duration::from_secs(60)),
                 state,
             ),
             Some("ask") => ToolStep::Ask(
@@ -83,7 +76,8 @@ fn call(what: &str) -> http::Request<&'static str> {
 #[test]
 fn a_fetched_document_becomes_a_fact() {
     let mut server = server();
-    let document = Document { content_type: None, body: Bytes::from_static(b"{}") };
+    let document =
+        Document { status: 200, content_type: None, cache_control: None, body: Bytes::from_static(b"{}") };
     server.script.push_back(World::Document(Ok(document)));
     for _ in 0..2 {
         let answer = json(&server.http(call("fetch")));

@@ -106,6 +106,8 @@ pub struct OutgoingClients {
     pub named: ClientBuilder,
     /// To all others: refuses names that lead to an address that needs to be named.
     pub unnamed: ClientBuilder,
+    /// To places of the public internet that OAuth's documents name.
+    pub public: ClientBuilder,
 }
 
 impl OutgoingClients {
@@ -116,7 +118,8 @@ impl OutgoingClients {
     pub fn new(tls: &Tls) -> Result<Self, PoolError> {
         install_cryptography();
         let unnamed = builder().dns_resolver(AddressRule::NeedsNoNaming.resolver());
-        Ok(Self { own: operator(tls)?, named: builder(), unnamed })
+        let public = builder().dns_resolver(AddressRule::Public.resolver());
+        Ok(Self { own: operator(tls)?, named: builder(), unnamed, public })
     }
 }
 

@@ -10,6 +10,8 @@ use housekey_core::secret::Secret;
 use housekey_core::sql::Clause;
 use serde_json::{Value, json};
 
+use super::oauth_environment;
+
 /// The environment of a guest that is to behave like this configuration: one variable, `HOUSEKEY_CONFIG`.
 ///
 /// The host has laid all layers over each other and read every `…_FILE` already, so a document of the outcome is
@@ -92,6 +94,7 @@ fn bound_server_section(server: &Server) -> Value {
         blocked_query_clauses,
         tool_timeouts,
         jwe,
+        oauth,
         token: _,
         component: _,
         openapi,
@@ -107,7 +110,7 @@ fn bound_server_section(server: &Server) -> Value {
         "blocked_query_clauses": clauses(blocked_query_clauses),
         "tool_timeouts": map(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
-        "jwe": { "enabled": jwe.enabled },
+        "jwe": { "enabled": jwe.enabled || oauth.is_some() },
         "openapi": { "enabled": openapi.enabled, "tls": openapi.tls },
         "max_body_bytes": max_body_bytes,
     })
@@ -203,6 +206,7 @@ fn server_section(server: &Server) -> Value {
         blocked_query_clauses,
         tool_timeouts,
         jwe,
+        oauth,
         token: _,
         component: _,
         openapi,
@@ -233,7 +237,7 @@ fn server_section(server: &Server) -> Value {
     json!({
         "allowed_hosts": hosts,
         "cors_origin": origins(cors_origin),
-        "oauth": { "public_resource_url": public_resource_url },
+        "oauth": oauth_environment::section(oauth.as_ref(), public_resource_url.as_ref()),
         "tool_input_settings": tool_input_settings,
         "tools": entries(tools),
         "tools_ttl": tools.ttl,
@@ -261,7 +265,7 @@ fn cap(cap: Option<u64>) -> Value {
     cap.map_or(json!(-1), |cap| json!(cap))
 }
 
-fn map<V: ToString>(entries: &[(String, V)]) -> Value {
+pub(super) fn map<V: ToString>(entries: &[(String, V)]) -> Value {
     let entries = entries.iter().map(|(name, value)| (name.clone(), json!(value.to_string())));
     entries.collect::<serde_json::Map<_, _>>().into()
 }
@@ -270,7 +274,7 @@ fn clauses(clauses: &[Clause]) -> Vec<&'static str> {
     clauses.iter().map(|clause| clause.name()).collect()
 }
 
-fn secrets(secrets: &[Secret<String>]) -> Vec<&str> {
+pub(super) fn secrets(secrets: &[Secret<String>]) -> Vec<&str> {
     secrets.iter().map(|secret| secret.expose().as_str()).collect()
 }
 

@@ -15,6 +15,7 @@ mod engine;
 mod environment;
 mod means;
 mod native_import;
+mod oauth_environment;
 mod outbound;
 mod outgoing;
 mod request;

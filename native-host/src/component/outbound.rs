@@ -4,6 +4,7 @@
 
 use housekey_core::address::canonical_host;
 use housekey_core::clickhouse::{Endpoint, Scheme};
+use housekey_core::config::oauth::OAuth;
 use housekey_core::config::{ClickHouse, Config, Covered, HostPattern};
 use reqwest::Url;
 
@@ -14,6 +15,18 @@ use crate::resolver::{AddressRule, ForbiddenAddress};
 pub struct Outbound {
     own: Url,
     others: Others,
+    provider: Option<Provider>,
+}
+
+/// What OAuth needs.
+#[derive(Clone, Debug)]
+struct Provider {
+    /// The origins that the operator named.
+    named: Vec<String>,
+    /// Whether a discovery document may name others.
+    discovers: bool,
+    /// Hosts of client documents.
+    documents: Vec<HostPattern>,
 }
 
 /// Servers beside the operator's own.
@@ -36,6 +49,8 @@ pub(super) enum Way {
     Named,
     /// With nothing of the operator's, and at no address that would have to be named.
     Unnamed,
+    /// With nothing of the operator's, and at addresses of the public internet.
+    Public,
 }
 
 /// Why a guest may not connect. The text is for the operator.
@@ -72,12 +87,12 @@ impl Outbound {
             [] => Others::Unlisted,
             patterns => Others::Listed(patterns.to_vec()),
         };
-        Ok(Self { own, others })
+        Ok(Self { own, others, provider: config.server.oauth.as_ref().map(Provider::of) })
     }
 
-    /// Whether tokens may lead to other servers.
+    /// Whether there are other servers than the operator's own.
     pub(super) fn has_others(&self) -> bool {
-        self.others != Others::Forbidden
+        self.others != Others::Forbidden || self.provider.is_some()
     }
 
     /// How this URL may be connected to. It has to be the very one that the connection will be made from: what
@@ -85,6 +100,9 @@ impl Outbound {
     pub(super) fn judge(&self, to: &Url) -> Result<Way, Denied> {
         if to.origin() == self.own.origin() {
             return Ok(Way::Own);
+        }
+        if let Some(way) = self.provider.as_ref().and_then(|provider| provider.judge(to)) {
+            return Ok(way);
         }
         let patterns = match &self.others {
             Others::Forbidden => return Err(Denied::NotOwn),
@@ -107,6 +125,39 @@ impl Outbound {
         }
         AddressRule::NeedsNoNaming.check_url(to)?;
         Ok(Way::Unnamed)
+    }
+}
+
+impl Provider {
+    fn of(oauth: &OAuth) -> Self {
+        let upstream = &oauth.upstream;
+        let facade = oauth.facade.as_ref();
+        let urls = [
+            &upstream.issuer,
+            &upstream.jwks_url,
+            &upstream.introspection_url,
+            facade.map_or(&None, |facade| &facade.token_url),
+            facade.map_or(&None, |facade| &facade.userinfo_url),
+        ];
+        let named = urls
+            .into_iter()
+            .flatten()
+            .filter_map(|url| Some(Url::parse(url).ok()?.origin().ascii_serialization()))
+            .collect();
+        let documents = facade.map(|facade| facade.client_document_hosts.clone()).unwrap_or_default();
+        Self { named, discovers: upstream.issuer.is_some(), documents }
+    }
+
+    /// A guest reads the discovery document, so the host cannot tell which origins that names: what nobody named has to
+    /// be a public place that is spoken with by TLS.
+    fn judge(&self, to: &Url) -> Option<Way> {
+        if self.named.contains(&to.origin().ascii_serialization()) {
+            return Some(Way::Named);
+        }
+        let (host, port) = place(to)?;
+        let listed = self.documents.iter().any(|pattern| pattern.covers(&host, port).is_some());
+        let may_be = to.scheme() == "https" && (self.discovers || listed);
+        (may_be && AddressRule::Public.check_url(to).is_ok()).then_some(Way::Public)
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Outgoing {
 struct ForTokens {
     named: reqwest::Client,
     unnamed: reqwest::Client,
+    public: reqwest::Client,
 }
 
 impl Outgoing {
@@ -54,9 +55,9 @@ impl Outgoing {
         let build = |client: reqwest::ClientBuilder| {
             client.redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT).build()
         };
-        let OutgoingClients { own, named, unnamed } = clients;
+        let OutgoingClients { own, named, unnamed, public } = clients;
         let for_tokens = if allowed.has_others() {
-            Some(ForTokens { named: build(named)?, unnamed: build(unnamed)? })
+            Some(ForTokens { named: build(named)?, unnamed: build(unnamed)?, public: build(public)? })
         } else {
             // Reading the system's authorities takes a while, and nobody asks for them.
             None
@@ -90,7 +91,8 @@ impl Outgoing {
             (Way::Own, _) => Ok(&self.own),
             (Way::Named, Some(clients)) => Ok(&clients.named),
             (Way::Unnamed, Some(clients)) => Ok(&clients.unnamed),
-            (Way::Named | Way::Unnamed, None) => Err(Denied::NotOwn),
+            (Way::Public, Some(clients)) => Ok(&clients.public),
+            (Way::Named | Way::Unnamed | Way::Public, None) => Err(Denied::NotOwn),
         }
     }
 

@@ -161,7 +161,7 @@ impl Attempt<'_> {
     fn login_name(&self) -> String {
         match self.credential {
             Credential::Password { username, .. } => username.clone(),
-            Credential::Bearer(_) => "the token's user".to_owned(),
+            Credential::Bearer(_) | Credential::Header { .. } => "the token's user".to_owned(),
             Credential::Cluster { name, .. } => name.clone(),
         }
     }

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use housekey_core::exchange::{Admission, Admitted, Inbound, Refusal, Reply, Route, Step, admit, begin};
-use http::{HeaderValue, Method, Response, StatusCode};
+use housekey_core::exchange::{
+    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Route, Step, admit, begin, unsettled,
+};
+use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -13,7 +15,7 @@ use tracing::{debug, info};
 
 use super::stream::{Driving, EventStream};
 use super::{App, Body};
-use crate::drive::{Client, drive};
+use crate::drive::{Client, drive, learn};
 use crate::host::Native;
 
 /// A body that takes longer to arrive is not waited for.
@@ -27,9 +29,9 @@ impl App for Native {
         // Only as far as core understands the path, for anything else in it may be a secret.
         let route = Route::parse(head.uri.path(), true);
         let mut record = Record::new(head.method.clone(), route);
-        let admitted = match self.step(|env| admit(env, self.service(), &head)) {
-            Admission::Answer(answer) => return record.close(whole(answer)),
-            Admission::Read(admitted) => admitted,
+        let admitted = match judge(self, &head).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return record.close(whole(answer)),
         };
         record.subject = admitted.subject().map(str::to_owned);
         respond(self, admitted, body, record).await
@@ -38,6 +40,18 @@ impl App for Native {
     async fn finished(&self) {
         self.background().finished().await;
     }
+}
+
+/// Judges the head of a request, and learns what that takes: the keys of a token's issuer, say.
+pub(super) async fn judge(native: &Native, head: &request::Parts) -> Result<Admitted, Response<Bytes>> {
+    for _ in 0..MOST_FACTS {
+        match native.step(|env| admit(env, native.service(), head)) {
+            Admission::Answer(answer) => return Err(answer),
+            Admission::Read(admitted) => return Ok(admitted),
+            Admission::Learn(request) => learn(native, &request).await,
+        }
+    }
+    Err(unsettled())
 }
 
 /// Answers what was admitted.

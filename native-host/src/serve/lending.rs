@@ -4,13 +4,13 @@
 //! signs of life and new tokens need a login or a key, which no guest has, and the schema the name of this server. A guest sees the message and what shapes its answer; it
 //! sees neither the token nor where in the request that stood.
 
-use housekey_core::exchange::{Admission, Route, admit};
+use housekey_core::exchange::Route;
 use housekey_core::transport::headers::OF_MESSAGES;
 use http::header::{HOST, HeaderValue};
 use http::{Request, Uri, request};
 use hyper::body::Incoming;
 
-use super::answer::{Record, respond, whole};
+use super::answer::{Record, judge, respond, whole};
 use super::{App, Body};
 use crate::component::{Hosted, Means};
 use crate::host::Native;
@@ -37,9 +37,9 @@ impl App for Lending {
     async fn handle(&self, request: Request<Incoming>) -> http::Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = Record::new(head.method.clone(), Route::parse(head.uri.path(), true));
-        let admitted = match self.native.step(|env| admit(env, self.native.service(), &head)) {
-            Admission::Answer(answer) => return record.close(whole(answer)),
-            Admission::Read(admitted) => admitted,
+        let admitted = match judge(&self.native, &head).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return record.close(whole(answer)),
         };
         record.subject = admitted.subject().map(str::to_owned);
         let Some(bound) = admitted.bind() else { return respond(&self.native, admitted, body, record).await };

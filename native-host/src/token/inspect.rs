@@ -123,7 +123,7 @@ fn runs_as(access: &Access) -> Value {
         "endpoint": access.endpoint.to_string(),
         "user": match &access.credential {
             Credential::Password { username, password: _ } => Some(username),
-            Credential::Bearer(_) | Credential::Cluster { .. } => None,
+            Credential::Bearer(_) | Credential::Header { .. } | Credential::Cluster { .. } => None,
         },
         "impersonated": match &access.run_as {
             RunAs::Login => None,

@@ -186,6 +186,10 @@ fn encode_uri(query: &QueryRequest) -> Result<Uri, EncodeError> {
         push_parameter(&mut uri, "database", database);
     }
     push_parameter(&mut uri, "query_id", &query.query_id);
+    // One parameter for each (ClickHouse documentation, "HTTP interface", setting a role with query parameters).
+    for role in &query.roles {
+        push_parameter(&mut uri, "role", role);
+    }
     for parameter in &query.parameters {
         push_parameter(&mut uri, &format!("param_{}", parameter.name()), parameter.as_written());
     }
@@ -237,6 +241,14 @@ fn encode_credential(credential: &Credential) -> Result<HeaderMap, EncodeError> 
             }
             headers
                 .insert(AUTHORIZATION, secret_value(&format!("Bearer {token}")).ok_or(EncodeError::Bearer)?);
+        }
+        Credential::Header { name, value } => {
+            let (name, _) = operator_header(name, "")?;
+            let value = value.expose();
+            if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(EncodeError::Bearer);
+            }
+            headers.insert(name, secret_value(value).ok_or(EncodeError::Bearer)?);
         }
         Credential::Cluster { .. } => return Err(EncodeError::Interserver),
         Credential::Password { username, .. } if username.is_empty() => return Err(EncodeError::EmptyUser),

@@ -121,7 +121,7 @@ impl Query {
             return Err(DataError::TablesOutside.into());
         }
         let (text, user) = match (&request.credential, &request.run_as, &request.statement) {
-            (Credential::Bearer(_), _, _) => return Err(EncodeError::Bearer),
+            (Credential::Bearer(_) | Credential::Header { .. }, _, _) => return Err(EncodeError::Bearer),
             (Credential::Password { .. }, RunAs::Login, _) => (sql.to_owned(), None),
             (Credential::Password { .. }, RunAs::ExecuteAs(user), Statement::ReadOnly(sql)) => {
                 (execute_as(sql, user, request.inner), None)

@@ -9,8 +9,9 @@ use super::query;
 use super::{BY_GET, RestCall, RestError};
 use crate::config::Config;
 use crate::env::Env;
-use crate::exchange::admit::{Purpose, authenticate};
+use crate::exchange::admit::{Purpose, Unsettled, authenticate};
 use crate::exchange::failure::Failure;
+use crate::exchange::oauth::OAuthTrouble;
 use crate::exchange::route::{RestPath, Route};
 use crate::exchange::service::Service;
 use crate::identity::{BearerError, Caller, Order};
@@ -37,36 +38,36 @@ pub(in crate::exchange) fn judge(
     head: &Parts,
     token: Option<&Secret<String>>,
     path: &RestPath,
-) -> Result<Purpose, Failure> {
+) -> Result<Purpose, Unsettled> {
     if !service.config.server.openapi.enabled {
         // What is not there is told to those alone who might use it.
-        let Some(token) = token else { return Err(Failure::NoSuchPath) };
-        authenticate(env, service, &head.headers, Some(token), Order::OpenApi)?;
-        return Err(Failure::NoRest);
+        let Some(token) = token else { return Err(Failure::NoSuchPath.into()) };
+        authenticate(env, service, head, Some(token), Order::OpenApi)?;
+        return Err(Failure::NoRest.into());
     }
     let is_get = head.method == Method::GET;
     match path {
-        RestPath::Schema if !is_get => Err(Failure::Method { allow: "GET" }),
+        RestPath::Schema if !is_get => Err(Failure::Method { allow: "GET" }.into()),
         RestPath::Schema => {
-            let caller = anybody(env, service, &head.headers, token)?;
+            let caller = anybody(env, service, head, token)?;
             check_json_is_taken(&head.headers).map_err(Failure::Head)?;
-            query::none(head.uri.query())?;
+            query::none(head.uri.query()).map_err(Failure::from)?;
             let site = Site { base: base(&service.config, head), below_token: token.is_some() };
             Ok(Purpose::Schema(caller, site))
         }
         RestPath::Tool(tool) => {
             let by_get = tool == BY_GET;
             match (is_get, by_get) {
-                (true, false) => return Err(Failure::Method { allow: "POST" }),
+                (true, false) => return Err(Failure::Method { allow: "POST" }.into()),
                 (false, true) if head.method != Method::POST => {
-                    return Err(Failure::Method { allow: "GET, POST" });
+                    return Err(Failure::Method { allow: "GET, POST" }.into());
                 }
                 (false, false) if head.method != Method::POST => {
-                    return Err(Failure::Method { allow: "POST" });
+                    return Err(Failure::Method { allow: "POST" }.into());
                 }
                 _ => {}
             }
-            let caller = authenticate(env, service, &head.headers, token, Order::OpenApi)?;
+            let caller = authenticate(env, service, head, token, Order::OpenApi)?;
             let in_url = if is_get {
                 check_page(&head.headers)?;
                 check_json_is_taken(&head.headers).map_err(Failure::Head)?;
@@ -75,7 +76,7 @@ pub(in crate::exchange) fn judge(
             } else {
                 let most = service.config.server.max_body_bytes;
                 check_json_head(&head.headers, most).map_err(Failure::Head)?;
-                query::none(head.uri.query())?;
+                query::none(head.uri.query()).map_err(Failure::from)?;
                 None
             };
             Ok(Purpose::Rest(caller, Box::new(RestCall { tool: tool.clone(), in_url })))
@@ -102,13 +103,15 @@ fn arguments(
 fn anybody(
     env: &mut Env<'_>,
     service: &Service,
-    headers: &HeaderMap,
+    head: &Parts,
     token: Option<&Secret<String>>,
-) -> Result<Option<Caller>, Failure> {
-    match authenticate(env, service, headers, token, Order::OpenApi) {
+) -> Result<Option<Caller>, Unsettled> {
+    match authenticate(env, service, head, token, Order::OpenApi) {
         Ok(caller) => Ok(Some(caller)),
-        Err(Failure::Bearer(BearerError::Missing)) => Ok(None),
-        Err(failure) => Err(failure),
+        Err(Unsettled::Failure(
+            Failure::Bearer(BearerError::Missing) | Failure::OAuth(OAuthTrouble::Missing, _),
+        )) => Ok(None),
+        Err(unsettled) => Err(unsettled),
     }
 }
 

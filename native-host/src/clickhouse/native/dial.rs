@@ -191,7 +191,7 @@ fn login(credential: &Credential) -> Result<Login, NoSession> {
         Credential::Cluster { name, secret } => {
             Ok(Login::Interserver { cluster: name.clone(), secret: secret.clone(), salt: rand::random() })
         }
-        Credential::Bearer(_) => Err(NoSession::Bearer),
+        Credential::Bearer(_) | Credential::Header { .. } => Err(NoSession::Bearer),
     }
 }
 

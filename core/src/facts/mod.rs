@@ -4,15 +4,22 @@
 //! that belong to a person hold a digest of the credential and the configuration's generation, so that no fact
 //! serves somebody else or outlives a change of the configuration.
 
+mod key_sets;
+mod shelf;
+mod web;
+
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use shelf::Shelf;
+pub use web::Learned;
+
 use crate::clickhouse::{QueryRequest, RunAs};
+use crate::jose::jwk::KeySet;
 use crate::time::UnixTime;
 use crate::tool::Catalogue;
 
@@ -24,7 +31,8 @@ const SENTENCES_COUNT: Duration = Duration::from_secs(3600);
 /// The facts of one host, shared by its requests.
 pub struct Facts {
     refusals: Mutex<Shelf<AccessKey, Refusals>>,
-    documents: Mutex<Shelf<String, Document>>,
+    web: Mutex<Shelf<String, Learned>>,
+    key_sets: Mutex<Shelf<[u8; 32], Arc<KeySet>>>,
     catalogues: Mutex<Shelf<AccessKey, Arc<Catalogue>>>,
     words: Mutex<Words>,
 }
@@ -33,7 +41,8 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             refusals: Mutex::default(),
-            documents: Mutex::default(),
+            web: Mutex::default(),
+            key_sets: Mutex::new(Shelf::of(64, 8 << 20)),
             catalogues: Mutex::new(Shelf::of(1024, 32 << 20)),
             words: Mutex::default(),
         }
@@ -205,15 +214,6 @@ impl Refusals {
     }
 }
 
-/// A fetched document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// The `Content-Type`, when there was one.
-    pub content_type: Option<String>,
-    /// The body.
-    pub body: Bytes,
-}
-
 impl Facts {
     /// What is known of the settings that this access may not change.
     pub fn refusals(&self, key: &AccessKey, now: UnixTime) -> Refusals {
@@ -228,17 +228,6 @@ impl Facts {
         let bounds = bounds.map(|bounds| bounds.name.len() + text(&bounds.least) + text(&bounds.most));
         let bytes = 64 + settings.chain(bounds).map(|length| length + 96).sum::<usize>();
         lock(&self.refusals).insert(key, refusals, bytes, now, now.after(REFUSALS_LIVE));
-    }
-
-    /// A fetched document that is still fresh.
-    pub fn document(&self, url: &str, now: UnixTime) -> Option<Document> {
-        lock(&self.documents).find(url, now)
-    }
-
-    /// Keeps a fetched document until `expires`.
-    pub fn remember_document(&self, url: &str, document: Document, now: UnixTime, expires: UnixTime) {
-        let bytes = url.len() + document.body.len() + 64;
-        lock(&self.documents).insert(url.to_owned(), document, bytes, now, expires);
     }
 
     /// The tools that rules make for this access, while it is fresh.
@@ -273,74 +262,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A map that forgets: what has expired, and what was used longest ago when it is full.
-struct Shelf<K, V> {
-    entries: BTreeMap<K, Entry<V>>,
-    bytes: usize,
-    clock: u64,
-    most_entries: usize,
-    most_bytes: usize,
-}
-
-impl<K, V> Default for Shelf<K, V> {
-    fn default() -> Self {
-        Self::of(4096, 8 << 20)
-    }
-}
-
-impl<K, V> Shelf<K, V> {
-    fn of(most_entries: usize, most_bytes: usize) -> Self {
-        Self { entries: BTreeMap::new(), bytes: 0, clock: 0, most_entries, most_bytes }
-    }
-}
-
-struct Entry<V> {
-    value: V,
-    bytes: usize,
-    expires: UnixTime,
-    used: u64,
-}
-
-impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
-    fn find<Q: Ord + ?Sized>(&mut self, key: &Q, now: UnixTime) -> Option<V>
-    where
-        K: std::borrow::Borrow<Q>,
-    {
-        self.clock += 1;
-        let entry = self.entries.get_mut(key)?;
-        if entry.expires <= now {
-            return None;
-        }
-        entry.used = self.clock;
-        Some(entry.value.clone())
-    }
-
-    fn insert(&mut self, key: K, value: V, bytes: usize, now: UnixTime, expires: UnixTime) {
-        if bytes > self.most_bytes {
-            return;
-        }
-        self.clock += 1;
-        let entry = Entry { value, bytes, expires, used: self.clock };
-        if let Some(old) = self.entries.insert(key, entry) {
-            self.bytes -= old.bytes;
-        }
-        self.bytes += bytes;
-        if self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
-            self.make_room(now);
-        }
-    }
-
-    fn make_room(&mut self, now: UnixTime) {
-        self.entries.retain(|_, entry| entry.expires > now);
-        self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
-        while self.entries.len() > self.most_entries || self.bytes > self.most_bytes {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
-            let Some(entry) = oldest.and_then(|key| self.entries.remove(&key)) else { return };
-            self.bytes -= entry.bytes;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,34 +292,6 @@ mod tests {
         assert_eq!(known.lowered("limit", 5), None, "below the least");
         known.settings.push(RefusedValue { name: "max_execution_time".into(), value: None });
         assert_eq!(known.lowered("max_execution_time", 20), None);
-    }
-
-    #[test]
-    fn a_fact_expires() {
-        let facts = Facts::default();
-        let document = Document { content_type: None, body: Bytes::from_static(b"{}") };
-        facts.remember_document("https://a", document.clone(), at(0), at(10));
-        assert_eq!(facts.document("https://a", at(9)), Some(document));
-        assert_eq!(facts.document("https://a", at(10)), None);
-        assert_eq!(facts.document("https://b", at(1)), None);
-    }
-
-    #[test]
-    fn the_least_used_goes_first_when_entries_or_bytes_run_out() {
-        let (most_entries, most_bytes) = (4096, 8 << 20);
-        let mut shelf = Shelf::<usize, ()>::of(most_entries, most_bytes);
-        for key in 0..most_entries {
-            shelf.insert(key, (), 1, at(0), at(10));
-        }
-        assert!(shelf.find(&0, at(1)).is_some());
-        shelf.insert(usize::MAX, (), 1, at(1), at(10));
-        assert_eq!(shelf.entries.len(), most_entries);
-        assert!(shelf.find(&0, at(1)).is_some(), "used a moment ago");
-        assert!(shelf.find(&1, at(1)).is_none(), "used longest ago");
-        shelf.insert(7, (), most_bytes, at(1), at(10));
-        assert_eq!((shelf.entries.len(), shelf.bytes), (1, most_bytes));
-        shelf.insert(8, (), most_bytes + 1, at(1), at(10));
-        assert_eq!(shelf.entries.len(), 1, "larger than the shelf");
     }
 
     #[test]
