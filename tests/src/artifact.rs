@@ -55,6 +55,15 @@ pub fn node() -> Result<PathBuf> {
     existing("HOUSEKEY_NODE_BIN", path, "tests/setup/node")
 }
 
+/// A Chromium: `HOUSEKEY_CHROMIUM`, else the one on PATH.
+pub fn chromium() -> Result<PathBuf> {
+    let on_path = || {
+        let folders = env::var_os("PATH")?;
+        env::split_paths(&folders).map(|folder| folder.join("chromium")).find(|path| path.is_file())
+    };
+    existing("HOUSEKEY_CHROMIUM", named("HOUSEKEY_CHROMIUM").or_else(on_path), "tests/setup/chromium")
+}
+
 /// A Python with an MCP client: the interpreter in that variable, as `tests/setup/python-venv` prints it.
 pub fn python(variable: &str) -> Result<PathBuf> {
     existing(variable, named(variable), "tests/setup/python-venv")

@@ -13,6 +13,7 @@ pub mod client;
 pub mod gate;
 pub mod harness;
 pub mod host;
+pub mod idp;
 pub mod poll;
 pub mod query_log;
 pub mod secrets;
