@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 use housekey_core::config::key::{Status, keys};
 use housekey_core::config::{FlagSpec, flags, markdown};
 
-use crate::{demo, probe, serve, settings, token};
+use crate::{demo, probe, serve, settings, token, whoami};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Command {
     Token(token::Task),
     /// Show Housekey with a ClickHouse of its own.
     Demo(Vec<OsString>),
+    /// Say what a token would become.
+    Whoami(whoami::Question),
     /// Print the reference of all settings.
     Configuration,
     /// Try the configured login, and perhaps to act as somebody.
@@ -47,6 +49,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some((name, mut matches)) => match name.as_str() {
             "version" => Command::Version,
             "configuration" => Command::Configuration,
+            "whoami" => Command::Whoami(whoami::question(&matches)),
             "token" => Command::Token(token::task(&matches)),
             "demo" => Command::Demo(matches.remove_many("arguments").unwrap_or_default().collect()),
             _ => Command::TestConnection { person: matches.remove_one("as"), flags: given(&matches) },
@@ -67,6 +70,10 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Version => print(&version()),
         Command::Configuration => print(&markdown()),
         Command::Token(task) => token::run(&task)?,
+        Command::Whoami(question) => {
+            let accepted = whoami::run(question).await?;
+            return Ok(if accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Demo(arguments) => return demo::run(arguments).await,
         Command::TestConnection { flags, person } => {
             let loaded = settings::load(&settings::sources(flags))?;
@@ -102,6 +109,7 @@ fn program() -> Clap {
         .args(flags().map(argument))
         .subcommand(Clap::new("version").about("Prints the version, the commit and the target"))
         .subcommand(token::command())
+        .subcommand(whoami::command())
         .subcommand(
             Clap::new("demo")
                 .about("Shows Housekey with a ClickHouse of its own, on this computer only")
@@ -129,7 +137,7 @@ fn program() -> Clap {
 }
 
 /// A flag of the table. The environment is read by core, which knows what comes first.
-fn argument(flag: FlagSpec) -> Arg {
+pub(crate) fn argument(flag: FlagSpec) -> Arg {
     let is_live = keys().any(|key| key.flag == Some(flag.name) && !matches!(key.status, Status::NotYet(_)));
     let variable = flag.env.map(|name| format!(" [env: {name}]")).unwrap_or_default();
     let argument = Arg::new(flag.name)
@@ -143,8 +151,9 @@ fn argument(flag: FlagSpec) -> Arg {
 }
 
 /// The flags that were given; core says what is wrong with them.
-fn given(matches: &ArgMatches) -> Flags {
+pub(crate) fn given(matches: &ArgMatches) -> Flags {
     flags()
+        .filter(|flag| matches.try_contains_id(flag.name).unwrap_or(false))
         .filter(|flag| matches.value_source(flag.name) == Some(ValueSource::CommandLine))
         .map(|flag| {
             let values = matches.get_many::<String>(flag.name).into_iter().flatten().cloned().collect();

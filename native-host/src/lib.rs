@@ -18,3 +18,4 @@ mod resolver;
 pub mod serve;
 pub mod settings;
 pub mod token;
+mod whoami;

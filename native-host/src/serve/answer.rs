@@ -43,7 +43,7 @@ impl App for Native {
 }
 
 /// Judges the head of a request, and learns what that takes: the keys of a token's issuer, say.
-pub(super) async fn judge(native: &Native, head: &request::Parts) -> Result<Admitted, Response<Bytes>> {
+pub(crate) async fn judge(native: &Native, head: &request::Parts) -> Result<Admitted, Response<Bytes>> {
     for _ in 0..MOST_FACTS {
         match native.step(|env| admit(env, native.service(), head)) {
             Admission::Answer(answer) => return Err(answer),

@@ -22,6 +22,8 @@ use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use tracing::{info, warn};
 
+pub(crate) use answer::judge;
+
 use crate::host::Native;
 use crate::logging;
 use hosted::InComponent;

@@ -5,7 +5,7 @@ pub(crate) mod client_config;
 mod inspect;
 mod judge;
 mod make;
-mod pasted;
+pub(crate) mod pasted;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 

@@ -18,7 +18,7 @@ const HEADERS: [&str; 3] = ["authorization:", "x-altinity-mcp-key:", "x-housekey
 const SCHEMES: [&str; 2] = ["bearer ", "basic "];
 
 /// What is written on standard input; a terminal is told what is awaited, and ends it with the line.
-pub(super) fn from_standard_input() -> anyhow::Result<String> {
+pub(crate) fn from_standard_input() -> anyhow::Result<String> {
     let input = io::stdin();
     if input.is_terminal() {
         eprintln!("housekey: paste the token and press Enter");
@@ -53,7 +53,7 @@ fn read<I: BufRead>(
 }
 
 /// The token within `text`.
-pub(super) fn token(text: &str) -> anyhow::Result<Secret<String>> {
+pub(crate) fn token(text: &str) -> anyhow::Result<Secret<String>> {
     let mut text = unquoted(text.trim());
     for prefix in HEADERS.into_iter().chain(SCHEMES) {
         text = after(text, prefix).unwrap_or(text).trim();
