@@ -17,6 +17,7 @@ pub use super::column::{ColumnError, Outgoing, TypeError};
 
 /// What a block is decoded with.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Context {
     /// The dialect; revision 0 is that of `FORMAT Native` over HTTP.
     pub revision: Revision,
@@ -113,6 +114,7 @@ pub struct RowTooLong;
 /// Columns that have arrived are not read again; the one that has not is read from its start with every attempt, so
 /// whoever waits heeds [`WireError::Incomplete`].
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub struct Decoder {
     context: Context,
     zones: Zones,
