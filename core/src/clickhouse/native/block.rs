@@ -9,7 +9,7 @@ use super::column::{Buffer, Column, Forms, Output, Plan, Scope, Source, Type, Zo
 use super::revision::{Feature, Revision};
 use super::wire::{Reader, WireError, Writer};
 use crate::clickhouse::lines::{FULL, Lines};
-use crate::clickhouse::query::Column as Header;
+use crate::clickhouse::query::{Column as Header, STATES};
 
 #[doc(hidden)]
 pub use super::column::fuzzing::check_block;
@@ -89,10 +89,7 @@ pub enum BlockError {
         error: ColumnError,
     },
     /// A column holds states of an aggregate function that only the server can read.
-    #[error(
-        "the column {column:?} holds states of {type_name}, which only the server can read: \
-         wrap it in finalizeAggregation()"
-    )]
+    #[error("the column {column:?} holds states of {type_name}, which only the server can read: {}", STATES)]
     UndecodableState {
         /// The column's name.
         column: String,
