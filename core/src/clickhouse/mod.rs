@@ -25,5 +25,5 @@ pub use query::{
 };
 pub use rows::{Outcome, RowLimits, Rows, Taken, Truncated, TruncationReason};
 pub use type_name::{Element, TypeName};
-pub(crate) use type_name::{quoted_length, split_arguments, unquote};
+pub(crate) use type_name::{quoted_length, split_arguments, states_as_text, unquote};
 pub use value::FORMAT_SETTINGS;

@@ -329,6 +329,10 @@ pub enum QueryEvent {
     End,
 }
 
+/// What a text ends with that says that a column holds states of an aggregate function, of which only the server knows
+/// where each ends.
+pub(super) const STATES: &str = "wrap it in finalizeAggregation()";
+
 /// What a text begins with that says that nobody waits any longer.
 pub(super) const LATE: &str = "ClickHouse did not answer within ";
 

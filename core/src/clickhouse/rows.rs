@@ -2,7 +2,7 @@
 
 use super::exception::Exception;
 use super::lines::Lines;
-use super::query::{Column, LATE, QueryEvent};
+use super::query::{Column, LATE, QueryEvent, STATES};
 
 /// How much of an answer is kept; `None` is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,14 @@ pub enum Outcome {
     Exception(Exception),
     /// The answer broke off or was not one; the text says how. Rows that came before are dropped.
     Broken(String),
+    /// The same, because a column holds states of an aggregate function that only the server can read: asked for as text
+    /// they could be told.
+    Opaque {
+        /// The columns.
+        columns: Vec<Column>,
+        /// How the answer broke off.
+        reason: String,
+    },
 }
 
 impl Outcome {
@@ -59,7 +67,7 @@ impl Outcome {
     pub fn is_late(&self) -> bool {
         match self {
             Self::Broken(text) => text.starts_with(LATE),
-            Self::Rows { .. } | Self::NoResult | Self::Exception(_) => false,
+            Self::Rows { .. } | Self::NoResult | Self::Exception(_) | Self::Opaque { .. } => false,
         }
     }
 }
@@ -131,7 +139,12 @@ impl Rows {
                 returned_rows: count(&self.rows),
             }),
             Some(End::Exception(exception)) => return Outcome::Exception(exception),
-            Some(End::Broken(text)) => return Outcome::Broken(text),
+            Some(End::Broken(reason)) => {
+                return match self.columns {
+                    Some(columns) if reason.ends_with(STATES) => Outcome::Opaque { columns, reason },
+                    _ => Outcome::Broken(reason),
+                };
+            }
             None => return Outcome::Broken("the answer was not read to its end".to_owned()),
         };
         match self.columns {
@@ -250,6 +263,9 @@ mod tests {
         assert_eq!(collect(limits, vec![QueryEvent::End]), Outcome::NoResult);
         let broken = collect(limits, vec![header(), row("[1]"), QueryEvent::Broken("cut".to_owned())]);
         assert_eq!(broken, Outcome::Broken("cut".to_owned()));
+        let states = || QueryEvent::Broken(format!("the column holds states: {STATES}"));
+        assert!(matches!(collect(limits, vec![header(), states()]), Outcome::Opaque { .. }));
+        assert!(matches!(collect(limits, vec![states()]), Outcome::Broken(_)));
         assert!(matches!(collect(limits, vec![header(), row("[1]")]), Outcome::Broken(_)));
         assert!(matches!(collect(limits, vec![row("[1]"), QueryEvent::End]), Outcome::Broken(_)));
         let Outcome::Rows { rows, truncated, .. } =

@@ -147,6 +147,57 @@ pub(super) fn split_element(text: &str) -> (Option<String>, &str) {
     }
 }
 
+/// A type with `String` wherever it has states of an aggregate function; `None` when it has none.
+pub(crate) fn states_as_text(text: &str) -> Option<String> {
+    const STATE: &str = "AggregateFunction";
+    let mut plain = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut found = false;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = text.get(at..).unwrap_or_default();
+        let length = match c {
+            '\'' | '`' | '"' => quoted_length(rest),
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let word = rest.get(..length).unwrap_or(rest);
+        at += word.len();
+        let arguments = text.get(at..).unwrap_or_default();
+        if word == STATE && arguments.starts_with('(') {
+            found = true;
+            plain.push_str("String");
+            at += parenthesised_length(arguments);
+        } else {
+            plain.push_str(word);
+        }
+    }
+    found.then_some(plain)
+}
+
+/// The length of what `text` begins with, from one parenthesis to the one that closes it.
+fn parenthesised_length(text: &str) -> usize {
+    let mut open = 0_usize;
+    let mut at = 0;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        match c {
+            '\'' | '`' | '"' => {
+                at += text.get(at..).map_or(1, quoted_length);
+                continue;
+            }
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        at += c.len_utf8();
+        if open == 0 {
+            break;
+        }
+    }
+    at
+}
+
 /// Splits at the commas that lie in no parentheses, brackets or quotes.
 pub(crate) fn split_arguments(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
@@ -295,5 +346,27 @@ mod tests {
         assert!(matches!(TypeName::parse(&deep), Array(_)));
         TypeName::parse(&"(".repeat(100_000));
         TypeName::parse(&"Tuple(`".repeat(10_000));
+    }
+
+    #[test]
+    fn states_become_text_wherever_they_are() {
+        for (text, expected) in [
+            ("UInt8", None),
+            ("AggregateFunction(uniq, UInt64)", Some("String")),
+            ("Array(AggregateFunction(1, sumMap, Array(UInt8), Array(UInt8)))", Some("Array(String)")),
+            (
+                "Tuple(a AggregateFunction(quantiles(0.5, 0.9), UInt8), `b )` Enum8('(' = 1, '\\\'' = 2))",
+                Some("Tuple(a String, `b )` Enum8('(' = 1, '\\\'' = 2))"),
+            ),
+            ("Map(String, AggregateFunction(groupConcat(')'), String))", Some("Map(String, String)")),
+            ("SimpleAggregateFunction(sum, UInt64)", None),
+            ("Enum8('AggregateFunction(uniq, UInt8)' = 1)", None),
+            ("Tuple(AggregateFunction UInt8)", None),
+            ("AggregateFunction(", Some("String")),
+            ("AggregateFunction(')", Some("String")),
+            ("", None),
+        ] {
+            assert_eq!(states_as_text(text).as_deref(), expected, "{text}");
+        }
     }
 }

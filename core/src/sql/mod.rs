@@ -5,8 +5,9 @@
 //! borders than the server sees nothing at all. Above the tokens there is no grammar: each rule looks at a word
 //! and its neighbours, and where two readings remain the stricter one wins.
 //!
-//! Deliberately absent: a SQL parser, rewriting of queries, any knowledge of tables or columns. The server decides
-//! what a person may read; these checks keep a statement from changing state, lifting limits or leaving its wrapper.
+//! Deliberately absent: a SQL parser, rewriting of queries (what is added stands around them), any knowledge of tables
+//! or columns. The server decides what a person may read; these checks keep a statement from changing state, lifting
+//! limits or leaving its wrapper.
 
 mod bound_values;
 mod bracket;
@@ -26,6 +27,7 @@ mod quote;
 mod reach;
 mod read_only;
 mod refusal;
+mod restated;
 mod rules;
 mod table_function;
 #[cfg(test)]

@@ -90,6 +90,11 @@ impl ReadOnlySql {
         &self.settings
     }
 
+    /// This statement in place of another, of which it keeps what was dropped.
+    pub(super) fn after(self, other: &Self) -> Self {
+        Self { dropped_format: other.dropped_format.clone(), ..self }
+    }
+
     /// The statement without the settings after it.
     pub(super) fn body(&self) -> &str {
         self.text.get(..self.body_length).unwrap_or_default()

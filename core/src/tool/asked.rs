@@ -157,7 +157,7 @@ pub(crate) fn is_time_zone(setting: &str) -> bool {
 /// Why a statement that reads cannot be sent to where the caller's statements go.
 fn check_reading(sql: &ReadOnlySql, access: &Access) -> Result<(), &'static str> {
     // Over the native protocol times come as numbers, and nothing tells us in which zone this one statement wants to
-    // see them.
+    // see them: 26.9 sends no packet with the zone of a clause, only with that of a query that reads `input()`.
     let native = access.endpoint.scheme.protocol() == Protocol::Tcp;
     if native && sql.settings().iter().any(|name| is_time_zone(name)) {
         return Err("`session_timezone` cannot be set in a statement here: use `toTimeZone(column, 'zone')`");

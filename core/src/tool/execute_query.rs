@@ -72,7 +72,7 @@ impl Inquiry for ExecuteQuery {
             Outcome::Rows { columns, rows, truncated } => {
                 table(columns, rows, *truncated, &notes(&answer.sent.statement))
             }
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => {
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => {
                 table(&[], &Lines::default(), None, &[])
             }
         })

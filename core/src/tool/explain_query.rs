@@ -117,7 +117,9 @@ impl Inquiry for ExplainQuery {
         let kind = kind(call).map_or("plan", |(kind, _)| kind);
         let (lines, truncated) = match &answer.outcome {
             Outcome::Rows { columns, rows, truncated } => (lines(columns, rows), *truncated),
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => (Vec::new(), None),
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => {
+                (Vec::new(), None)
+            }
         };
         let mut result = json!({ "kind": kind, "lines": lines });
         if let (Some(cut), Value::Object(members)) = (truncated, &mut result) {

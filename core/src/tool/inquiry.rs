@@ -1,11 +1,12 @@
 //! Work that is a few questions to ClickHouse, one after another: what all of them share is here, such as asking anew
-//! when a profile refuses one of our settings.
+//! when a profile refuses one of our settings, or when an answer has what only the server can read.
 
 use serde_json::{Value, json};
 
 use super::constraints::{inspected, inspection};
 use super::explain::explain;
 use super::plan::{Learned, Plan, Question, learn};
+use super::states::States;
 use super::time_limit::{TimeLimit, reached};
 use super::{Call, Moment, Task, ToolState, ToolStep};
 use crate::clickhouse::{Outcome, QueryRequest};
@@ -15,7 +16,8 @@ use crate::mcp::CallResult;
 /// The code of a query that took too long (ClickHouse, `TIMEOUT_EXCEEDED`).
 const TIMEOUT_EXCEEDED: i32 = 159;
 
-/// How often one question may be asked anew because a profile refused a setting. Each time at least one is left out.
+/// How often one question may be asked anew because a profile refused a setting. Each time at least one is left out. Once
+/// it is asked for states as text.
 const MOST_ATTEMPTS: u64 = 12;
 
 /// Questions to ClickHouse, each a function of the call and of what is carried over from the answers before.
@@ -65,23 +67,33 @@ impl<T: Inquiry> Task for T {
         let Moment::Queried(outcome) = moment else {
             return ToolStep::Done(CallResult::Failed("the query was interrupted: try again".into()));
         };
-        let Asked { attempts, inspecting, carried } = Asked::opened(state);
+        let asked = Asked::opened(state);
         // Planned from the same facts, it is the request that was answered, but for its query_id. While the profile is
         // asked for its constraints, it is the request that is to follow.
-        let Plan { request: sent, time, theirs, .. } = match self.question(call, &carried) {
-            Ok(question) => Plan::new(env, call, self.name(), question),
+        let Plan { request: sent, time, theirs, .. } = match asked.planned(self, env, call) {
+            Ok(plan) => plan,
             Err(result) => return ToolStep::Done(result),
         };
-        if inspecting {
+        if asked.inspecting {
             inspected(env, call, &sent, &outcome);
-            return ask(self, env, call, carried, attempts + 1);
+            return ask(self, env, call, asked.again());
         }
         if let Outcome::Exception(exception) = &outcome
-            && attempts < MOST_ATTEMPTS
+            && asked.attempts < MOST_ATTEMPTS
             && let Some(learned) = learn(env, call, &sent, &theirs, exception)
         {
-            return anew(self, env, call, carried, attempts, &learned);
+            return anew(self, env, call, asked, &learned);
         }
+        let outcome = match (asked.states, States::split(call, &sent.statement, outcome)) {
+            (None, Ok(states)) => {
+                let asked = Asked { states: Some(states), ..Asked::first(asked.carried) };
+                return ask(self, env, call, asked);
+            }
+            (None, Err(outcome)) => outcome,
+            (Some(states), Ok(_)) => states.told(Outcome::NoResult),
+            (Some(states), Err(outcome)) => states.told(outcome),
+        };
+        let carried = asked.carried;
         let tool = self.name().to_owned();
         let turn = self.answered(env, call, carried, Answer { outcome, sent, time, tool });
         take(self, env, call, turn)
@@ -90,19 +102,15 @@ impl<T: Inquiry> Task for T {
 
 fn take<T: Inquiry>(inquiry: &T, env: &mut Env<'_>, call: &Call, turn: Turn) -> ToolStep {
     match turn {
-        Turn::Ask(carried) => ask(inquiry, env, call, carried, 1),
+        Turn::Ask(carried) => ask(inquiry, env, call, Asked::first(carried)),
         Turn::HandOver(task) => ToolStep::HandOver(task),
         Turn::Done(result) => ToolStep::Done(result),
     }
 }
 
-fn ask<T: Inquiry>(inquiry: &T, env: &mut Env<'_>, call: &Call, carried: Value, attempts: u64) -> ToolStep {
-    match inquiry.question(call, &carried) {
-        Ok(question) => {
-            let plan = Plan::new(env, call, inquiry.name(), question);
-            let asked = Asked { attempts, inspecting: false, carried };
-            ToolStep::Query(Box::new(plan.request), plan.limits, asked.closed())
-        }
+fn ask<T: Inquiry>(inquiry: &T, env: &mut Env<'_>, call: &Call, asked: Asked) -> ToolStep {
+    match asked.planned(inquiry, env, call) {
+        Ok(plan) => ToolStep::Query(Box::new(plan.request), plan.limits, asked.closed()),
         Err(result) => ToolStep::Done(result),
     }
 }
@@ -112,20 +120,19 @@ fn anew<T: Inquiry>(
     inquiry: &T,
     env: &mut Env<'_>,
     call: &Call,
-    carried: Value,
-    attempts: u64,
+    asked: Asked,
     learned: &Learned,
 ) -> ToolStep {
-    let next = match inquiry.question(call, &carried) {
-        Ok(question) => Plan::new(env, call, inquiry.name(), question).request,
+    let next = match asked.planned(inquiry, env, call) {
+        Ok(plan) => plan.request,
         Err(result) => return ToolStep::Done(result),
     };
     match inspection(env, call, learned, &next) {
         Some((request, limits)) => {
-            let asked = Asked { attempts, inspecting: true, carried };
+            let asked = Asked { inspecting: true, ..asked };
             ToolStep::Query(Box::new(request), limits, asked.closed())
         }
-        None => ask(inquiry, env, call, carried, attempts + 1),
+        None => ask(inquiry, env, call, asked.again()),
     }
 }
 
@@ -135,18 +142,42 @@ struct Asked {
     attempts: u64,
     /// Whether what is being asked is the profile's constraints.
     inspecting: bool,
+    /// Set when states are asked for as text.
+    states: Option<States>,
     carried: Value,
 }
 
 impl Asked {
+    fn first(carried: Value) -> Self {
+        Self { attempts: 1, inspecting: false, states: None, carried }
+    }
+
+    fn again(self) -> Self {
+        Self { attempts: self.attempts.saturating_add(1), inspecting: false, ..self }
+    }
+
+    /// The question after what is carried, in the form in which it is asked now.
+    fn planned<T: Inquiry>(&self, inquiry: &T, env: &mut Env<'_>, call: &Call) -> Result<Plan, CallResult> {
+        let mut question = inquiry.question(call, &self.carried)?;
+        if let Some(states) = &self.states {
+            question = states.asked(call, question);
+        }
+        Ok(Plan::new(env, call, inquiry.name(), question))
+    }
+
     fn closed(self) -> ToolState {
-        json!([self.attempts, self.inspecting, self.carried])
+        json!([self.attempts, self.inspecting, self.states.map(|states| states.closed()), self.carried])
     }
 
     fn opened(state: ToolState) -> Self {
-        serde_json::from_value::<(u64, bool, Value)>(state).map_or(
-            Self { attempts: MOST_ATTEMPTS, inspecting: false, carried: Value::Null },
-            |(attempts, inspecting, carried)| Self { attempts, inspecting, carried },
+        serde_json::from_value::<(u64, bool, Value, Value)>(state).map_or(
+            Self { attempts: MOST_ATTEMPTS, ..Self::first(Value::Null) },
+            |(attempts, inspecting, states, carried)| Self {
+                attempts,
+                inspecting,
+                states: States::opened(states),
+                carried,
+            },
         )
     }
 }
@@ -165,7 +196,7 @@ impl Answer {
                 Some(text)
             }
             // Whatever listens at an address that a token chose, its words are not for the model.
-            Outcome::Broken(_) if !call.access.chosen_by.is_operator() => Some(
+            Outcome::Broken(_) | Outcome::Opaque { .. } if !call.access.chosen_by.is_operator() => Some(
                 "The query did not finish: the server that the token names could not be reached in the way that the \
                  token wants, or did not answer as ClickHouse does."
                     .into(),
@@ -174,7 +205,9 @@ impl Answer {
                 let told = self.time.told(&self.tool, None);
                 Some(format!("The query did not finish: {reason}, and was ended there. {told}"))
             }
-            Outcome::Broken(reason) => Some(format!("The query did not finish: {reason}.")),
+            Outcome::Broken(reason) | Outcome::Opaque { reason, .. } => {
+                Some(format!("The query did not finish: {reason}."))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod explain_query;
 mod inquiry;
 mod plan;
+mod states;
 mod table_answer;
 mod time_limit;
 mod write_query;

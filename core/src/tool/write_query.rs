@@ -80,7 +80,7 @@ impl Inquiry for WriteQuery {
             Outcome::Rows { columns, rows, truncated } => {
                 table(columns, rows, *truncated, &notes(&answer.sent.statement))
             }
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => done(),
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => done(),
         })
     }
 }

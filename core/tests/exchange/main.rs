@@ -22,5 +22,6 @@ mod protocol;
 mod query;
 mod read_only;
 mod rest;
+mod states;
 mod tools;
 mod trace;

@@ -196,6 +196,7 @@ const CASES: &[Case] = cases! {
         tools::tables,
         tools::small_caps,
         tools::descriptions,
+        tools::states,
         tools::searches,
         tools::explanations,
         tools::bound_values,

@@ -106,6 +106,24 @@ pub(crate) async fn small_caps(cell: Cell) -> Result<()> {
     Ok(())
 }
 
+/// States whose end only the server knows are the same text over both protocols, in the order of the statement.
+pub(crate) async fn states(cell: Cell) -> Result<()> {
+    let query = "SELECT number AS k, sumMapWithOverflowState([1], [toUInt8(number)]) AS s, [s] AS a \
+                 FROM numbers(3) GROUP BY k ORDER BY k DESC";
+    let mut alice = cell.as_person("alice").await?;
+    let table = alice.call(json!({ "query": query, "limit": 2 })).await?.table()?;
+    let state = |sum: u8| {
+        let bytes = [1, 1, sum, 0, 0, 0, 0, 0, 0, 0];
+        bytes.map(char::from).iter().collect::<String>()
+    };
+    let rows = [2, 1].map(|k| json!([k.to_string(), state(k), [state(k)]]));
+    ensure!(table["rows"] == json!(rows), "{table}");
+    let states = "AggregateFunction(1, sumMapWithOverflow, Array(UInt8), Array(UInt8))";
+    ensure!(table["types"] == json!(["UInt64", states, format!("Array({states})")]), "{table}");
+    ensure!(table["truncated"]["reason"] == "rows", "{table}");
+    Ok(())
+}
+
 pub(crate) async fn descriptions(cell: Cell) -> Result<()> {
     let mut alice = cell.as_person("alice").await?;
     let asked = json!({ "table": "orders", "database": "sales", "include_create": true });

@@ -9,7 +9,7 @@ use super::column::{Buffer, Column, Forms, Output, Plan, Scope, Source, Type, Zo
 use super::revision::{Feature, Revision};
 use super::wire::{Reader, WireError, Writer};
 use crate::clickhouse::lines::{FULL, Lines};
-use crate::clickhouse::query::Column as Header;
+use crate::clickhouse::query::{Column as Header, STATES};
 
 #[doc(hidden)]
 pub use super::column::fuzzing::check_block;
@@ -17,6 +17,7 @@ pub use super::column::{ColumnError, Outgoing, TypeError};
 
 /// What a block is decoded with.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Context {
     /// The dialect; revision 0 is that of `FORMAT Native` over HTTP.
     pub revision: Revision,
@@ -88,10 +89,7 @@ pub enum BlockError {
         error: ColumnError,
     },
     /// A column holds states of an aggregate function that only the server can read.
-    #[error(
-        "the column {column:?} holds states of {type_name}, which only the server can read: \
-         wrap it in finalizeAggregation()"
-    )]
+    #[error("the column {column:?} holds states of {type_name}, which only the server can read: {}", STATES)]
     UndecodableState {
         /// The column's name.
         column: String,
@@ -113,6 +111,7 @@ pub struct RowTooLong;
 /// Columns that have arrived are not read again; the one that has not is read from its start with every attempt, so
 /// whoever waits heeds [`WireError::Incomplete`].
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub struct Decoder {
     context: Context,
     zones: Zones,

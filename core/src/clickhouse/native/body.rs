@@ -16,6 +16,7 @@ pub(super) enum Content {
 
 /// Reads the rest of one packet.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub(super) struct Body {
     of: Of,
     /// What came out of compressed frames, if there are any.
@@ -27,6 +28,7 @@ pub(super) struct Body {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 enum Of {
     Block(BlockOf, Box<Decoder>),
     TableColumns,

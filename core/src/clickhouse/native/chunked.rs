@@ -16,6 +16,7 @@ pub(super) fn frame(packet: &[u8]) -> Writer {
 
 /// Takes frames off as bytes arrive. Where packets end, the packets themselves know.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) struct Unframer {
     /// Bytes that are left of the chunk.
     left: usize,

@@ -39,7 +39,7 @@ impl Ending {
             Outcome::Rows { .. } | Outcome::NoResult => Blame::Caller,
             Outcome::Exception(exception) => Blame::of_code(exception.code),
             Outcome::Broken(_) if self.until.is_some_and(|until| now >= until) => Blame::Time,
-            Outcome::Broken(_) => Blame::Server,
+            Outcome::Broken(_) | Outcome::Opaque { .. } => Blame::Server,
         };
     }
 }

@@ -74,7 +74,9 @@ fn unsendable(error: ParameterError) -> CallResult {
 pub(super) fn rows(answer: &Answer) -> (Vec<Cells>, Option<Truncated>) {
     match &answer.outcome {
         Outcome::Rows { rows, truncated, .. } => (rows.iter().map(Cells::of).collect(), *truncated),
-        Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => (Vec::new(), None),
+        Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => {
+            (Vec::new(), None)
+        }
     }
 }
 

@@ -143,7 +143,9 @@ impl Inquiry for Loading {
         }
         let (rows, truncated) = match answer.outcome {
             Outcome::Rows { rows, truncated, .. } => (rows, truncated.is_some()),
-            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) => (Lines::default(), false),
+            Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => {
+                (Lines::default(), false)
+            }
         };
         progress.take(call, &rows, truncated);
         self.next(env, call, progress)

@@ -244,9 +244,10 @@ impl Inquiry for MadeTool {
             (Does::Read(_), Outcome::Rows { columns, rows, truncated }) => {
                 table(columns, rows, *truncated, &[])
             }
-            (Does::Read(_), Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_)) => {
-                table(&[], &Lines::default(), None, &[])
-            }
+            (
+                Does::Read(_),
+                Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. },
+            ) => table(&[], &Lines::default(), None, &[]),
             (Does::Insert, _) => {
                 let given = self.given(&call.arguments).unwrap_or_default();
                 let columns: Vec<&str> = given.iter().map(|(argument, _)| argument.name.as_str()).collect();

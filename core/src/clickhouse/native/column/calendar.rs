@@ -29,7 +29,7 @@ pub(super) fn push_date_time(seconds: i64, out: &mut Buffer) {
         FIRST_DAY..=LAST_DAY => seconds.rem_euclid(DAY),
         _ => DAY - 1,
     };
-    let (year_month, day) = date(days.clamp(FIRST_DAY, LAST_DAY));
+    let (year_month, day) = out.date(days.clamp(FIRST_DAY, LAST_DAY), date);
     let time = time(second as u32);
     out.push_ascii(&year_month.to_le_bytes());
     out.push_ascii(&(day | u64::from(b' ') << 16 | time << 24).to_le_bytes());
@@ -179,6 +179,14 @@ mod tests {
                 assert!(left < unit.unsigned_abs());
             }
         }
+    }
+
+    #[test]
+    fn a_day_that_is_remembered_is_the_right_one() {
+        let seconds = [0, 1, DAY - 1, DAY, 0, -1, i64::MIN, i64::MAX, DAY * 20_000, i64::MAX, 0];
+        let apart: String = seconds.iter().map(|seconds| text(|out| push_date_time(*seconds, out))).collect();
+        let together = text(|out| seconds.iter().for_each(|seconds| push_date_time(*seconds, out)));
+        assert_eq!(together, apart);
     }
 
     #[test]

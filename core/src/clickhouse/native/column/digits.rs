@@ -49,6 +49,22 @@ pub(super) fn push_fraction(number: u64, count: usize, out: &mut Buffer) {
     }
 }
 
+/// Appends a point and so many digits of a number that is not zero, zeros before it included and zeros at its end not.
+#[inline]
+pub(super) fn push_trimmed_fraction(number: u64, count: usize, out: &mut Buffer) {
+    if count > 7 {
+        out.push(b'.');
+        push_fraction(number, count, out);
+        return out.trim_end(b'0');
+    }
+    let digits = digits(number);
+    let zeros = (digits.leading_zeros() / 8) as usize;
+    // Of the digits that are passed over all are zero, so that the point may take the place of the last of them.
+    let passed = (7 - count) as u32 * 8;
+    let text = (digits | ZEROS) >> passed & !0xff | u64::from(b'.');
+    out.push_start(&text.to_le_bytes(), (count + 1).saturating_sub(zeros));
+}
+
 /// Appends the last of the eight digits of a number below 10^8, at most all.
 #[inline]
 fn push_last(number: u64, count: usize, out: &mut Buffer) {
@@ -128,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn fractions_lose_no_digit_but_zeros_at_their_end() {
+        for count in 1..=8 {
+            let unit = 10_u64.pow(count as u32);
+            for number in [1, 10, 20, 100, 123_000, 10_203_040, unit / 10, unit - 1]
+                .iter()
+                .filter(|n| **n < unit && **n > 0)
+            {
+                let fraction = format!(".{number:0count$}");
+                let trimmed = fraction.trim_end_matches('0');
+                assert_eq!(written(|out| push_trimmed_fraction(*number, count, out)), trimmed);
+            }
+        }
+    }
+
+    #[test]
     fn fractions_have_all_their_digits() {
         let digits = "1234567890123456789";
         for count in 0..=digits.len() {
@@ -135,6 +166,10 @@ mod tests {
                 let fraction = format!("{}{}", "0".repeat(skip), &digits[skip..count]);
                 let number = fraction.parse().unwrap_or(0);
                 assert_eq!(written(|out| push_fraction(number, count, out)), fraction);
+                if number > 0 {
+                    let trimmed = format!(".{}", fraction.trim_end_matches('0'));
+                    assert_eq!(written(|out| push_trimmed_fraction(number, count, out)), trimmed);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Integers, floats and decimals as ClickHouse writes them.
 
 use super::buffer::Buffer;
-use super::digits::{push_fraction, push_signed, push_unsigned};
+use super::digits::{push_signed, push_trimmed_fraction, push_unsigned};
 use super::type_tree::Float;
 
 /// Appends an integer of 1 to 32 bytes, little endian.
@@ -91,12 +91,19 @@ fn push_narrow_decimal(number: i64, scale: usize, out: &mut Buffer) {
         out.push(b'-');
     }
     let magnitude = number.unsigned_abs();
-    push_unsigned(magnitude / unit, out);
-    let fraction = magnitude % unit;
+    // To divide by a number that is known is far quicker, and these are what people choose.
+    let split = |unit: u64| (magnitude / unit, magnitude % unit);
+    let (whole, fraction) = match scale {
+        2 => split(100),
+        3 => split(1000),
+        4 => split(10_000),
+        6 => split(1_000_000),
+        8 => split(100_000_000),
+        _ => split(unit),
+    };
+    push_unsigned(whole, out);
     if fraction > 0 {
-        out.push(b'.');
-        push_fraction(fraction, scale, out);
-        out.trim_end(b'0');
+        push_trimmed_fraction(fraction, scale, out);
     }
 }
 

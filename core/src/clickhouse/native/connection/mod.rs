@@ -33,6 +33,7 @@ pub use state::{Ending, StartError, State};
 
 /// A connection to a server.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub struct Connection {
     options: Options,
     stage: Stage,
@@ -51,6 +52,7 @@ pub struct Connection {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 enum Stage {
     Greeting,
     Ready,
@@ -63,6 +65,7 @@ enum Stage {
 
 /// What becomes of a connection after a query.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 enum After {
     Ready,
     /// It is asked whether the server still listens.

@@ -69,7 +69,7 @@ impl Connection {
                 }
             };
         }
-        if !self.inbox.is_ready() || self.inbox.len() == 0 {
+        if !self.inbox.is_ready() || self.inbox.is_empty() {
             return Ok(Step::Wait);
         }
         let revision = self.revision();

@@ -13,6 +13,7 @@ use crate::clickhouse::query::{Column, QueryEvent};
 
 /// The answer so far.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq))]
 pub(super) struct Running {
     row_bytes: usize,
     has_result: bool,
@@ -32,6 +33,7 @@ pub(super) struct Running {
 
 /// What of the answer has come.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) struct Seen {
     /// Anything.
     pub(super) anything: bool,

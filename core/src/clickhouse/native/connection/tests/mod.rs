@@ -1,5 +1,6 @@
 //! Connections against streams that were recorded from a server, and against a script.
 
+mod cut;
 mod data;
 mod recorded;
 mod scripted;

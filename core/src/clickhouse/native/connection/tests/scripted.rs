@@ -7,6 +7,7 @@ use crate::clickhouse::native::login::LoginError;
 use crate::clickhouse::native::query::EncodeError;
 use crate::clickhouse::native::wire::Writer;
 use crate::clickhouse::query::{Column, QueryEvent, Setting};
+use crate::clickhouse::{Outcome, RowLimits, Rows};
 
 fn hello(revision: u64) -> Vec<u8> {
     fuzzing::hello(Revision::new(revision))
@@ -323,4 +324,26 @@ fn what_a_packet_may_take_is_bounded() {
     packet.varuint(2).i32(1).text("DB::Exception").varuint(u64::MAX);
     connection.receive(packet.as_slice());
     assert!(matches!(&*events(&mut connection), [QueryEvent::Broken(_)]));
+}
+
+#[test]
+fn states_that_only_the_server_can_read_are_told_from_other_failures() {
+    let block = |rows: u64| {
+        let mut packet = Writer::new();
+        packet.varuint(1).text("").varuint(0).varuint(1).varuint(rows).text("s");
+        packet.text("AggregateFunction(uniqTheta, UInt64)");
+        packet.as_slice().to_vec()
+    };
+    let outcome = |packets: &[Vec<u8>]| {
+        let (mut connection, mut rows) = (running(), Rows::new(RowLimits::default()));
+        connection.receive(&packets.concat());
+        while let Some(event) = connection.poll_event() {
+            let _ = rows.accept(event);
+        }
+        rows.outcome()
+    };
+    assert!(matches!(outcome(&[block(0), block(1)]), Outcome::Opaque { columns, .. } if columns.len() == 1));
+    assert!(matches!(outcome(&[block(1)]), Outcome::Broken(_)));
+    // Of none there is nothing to read.
+    assert!(matches!(outcome(&[block(0), END_OF_STREAM.to_vec()]), Outcome::Rows { .. }));
 }
