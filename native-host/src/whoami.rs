@@ -92,7 +92,8 @@ fn head(config: &Config, token: &Secret<String>) -> anyhow::Result<http::request
     let host = named.and_then(|url| url.authority().map(ToString::to_string));
     let host = host.or_else(|| config.server.allowed_hosts.iter().find(|host| *host != "*").cloned());
     // With OAuth on, `Authorization` is its tokens' place, and JWE tokens have a header of their own.
-    let is_jwe = config.server.jwe.enabled && token.expose().bytes().filter(|byte| *byte == b'.').count() == 4;
+    let is_jwe =
+        config.server.jwe.enabled && token.expose().bytes().filter(|byte| *byte == b'.').count() == 4;
     let opens_here = !is_jwe || token.expose().starts_with("eyJ");
     let is_own = config.server.oauth.is_some() && is_sealed_for_oauth(token.expose());
     let request = Request::post("/mcp")
@@ -116,7 +117,9 @@ fn report(access: &Access) -> Value {
     let (login, how) = match (&access.credential, &access.run_as) {
         (_, RunAs::ExecuteAs(user)) => (Some(user.as_str()), "EXECUTE AS, by the configured login"),
         (_, RunAs::Interserver(user)) => (Some(user.as_str()), "the cluster's interserver secret"),
-        (Credential::Password { username, .. }, RunAs::Login) => (Some(username.as_str()), "a user name and a password"),
+        (Credential::Password { username, .. }, RunAs::Login) => {
+            (Some(username.as_str()), "a user name and a password")
+        }
         (Credential::Bearer(_), RunAs::Login) => (None, "the token itself, which ClickHouse judges"),
         (Credential::Header { .. }, RunAs::Login) => (None, "the token itself, in a header of its own"),
         (Credential::Cluster { .. }, RunAs::Login) => (None, "the cluster's interserver secret"),
@@ -166,7 +169,8 @@ server:
 
     fn config(text: &str) -> Config {
         let environment = vec![("HOUSEKEY_CONFIG".to_owned(), text.to_owned())];
-        let loaded = load(Host::Native, &Sources { environment, ..Sources::default() }, &|_| Err(String::new()));
+        let loaded =
+            load(Host::Native, &Sources { environment, ..Sources::default() }, &|_| Err(String::new()));
         loaded.unwrap_or_else(|problem| panic!("{problem}")).config
     }
 
@@ -181,7 +185,8 @@ server:
     #[tokio::test]
     async fn a_refusal_says_more_to_the_operator_than_to_the_client() {
         // {"exp":1}
-        let (report, accepted) = judge(config(FORWARD), &Secret::from("eyJ4IjoxfQ.eyJleHAiOjF9.AA")).await.unwrap();
+        let (report, accepted) =
+            judge(config(FORWARD), &Secret::from("eyJ4IjoxfQ.eyJleHAiOjF9.AA")).await.unwrap();
         assert!(!accepted && report["status"] == 401, "{report}");
         assert!(report["client_is_told"].as_str().unwrap().contains("expired"), "{report}");
     }

@@ -99,6 +99,7 @@ fn sent(settings: &Settings) -> Result<(String, String, String)> {
         .0;
     let step = native.step(|env| match admit(env, native.service(), &head) {
         Admission::Read(admitted) => Some(begin(env, Inbound::Http(admitted, CALL.into()))),
+        Admission::Learn(_) => panic!("nothing has to be learned"),
         Admission::Answer(_) => None,
     });
     let Some(Step::Query(query, _)) = step else { bail!("the call is no query") };
