@@ -5,6 +5,7 @@
 //! itself: outside it they would belong to the gateway, which then may not use `EXECUTE AS` at all.
 
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::kind::StatementKind;
 use super::quote::quote_literal;
@@ -169,8 +170,11 @@ fn is_wrapped(sql: &ReadOnlySql, inner: Inner) -> bool {
 }
 
 /// How a directory might compare names.
+/// A name as somebody might take it for another's: without blanks, in one case, and in the one spelling that Unicode has
+/// for characters that look or mean alike (NFKC, Unicode Standard Annex 15). Lower case may need that once more.
 fn fold(name: &str) -> String {
-    name.trim_matches(is_margin).to_lowercase()
+    let bare = name.nfkc().filter(|character| !is_margin(*character));
+    bare.flat_map(char::to_lowercase).nfkc().collect()
 }
 
 fn is_margin(character: char) -> bool {
@@ -258,6 +262,10 @@ mod tests {
             ("GateWay", IdentityRefusal::Denied),
             ("ROOT", IdentityRefusal::Denied),
             ("both", IdentityRefusal::Denied),
+            ("de fault", IdentityRefusal::Denied),
+            ("\u{ff44}efault", IdentityRefusal::Denied),
+            ("\u{ff27}ateway", IdentityRefusal::Denied),
+            ("def\u{200b}ault", IdentityRefusal::Denied),
         ] {
             assert_eq!(ImpersonatedUser::parse(name, &deny), Err(refusal), "{name:?}");
         }
