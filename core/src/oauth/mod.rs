@@ -21,6 +21,7 @@ mod authorize;
 pub(crate) mod bearer;
 mod callback;
 mod client;
+pub(crate) mod client_assertion;
 mod client_document;
 mod client_metadata;
 mod client_url;
