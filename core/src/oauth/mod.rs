@@ -31,6 +31,8 @@ mod decision;
 mod error;
 mod error_page;
 mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 mod introspection;
 mod keys;
 mod login;
