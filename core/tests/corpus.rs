@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use housekey_core::{clickhouse, config, exchange, jose, sql, tool};
+use housekey_core::{clickhouse, config, exchange, jose, oauth, sql, tool};
 
 /// The check of a fuzz target, by the name of its corpus folder.
 fn check(target: &str, data: &[u8]) {
@@ -23,6 +23,7 @@ fn check(target: &str, data: &[u8]) {
         "native_packets" => clickhouse::native::fuzzing::check_packets(data),
         "native_block" => clickhouse::native::block::check_block(data),
         "made_tools" => text(data, tool::catalogue::fuzzing::check),
+        "oauth_door" => text(data, oauth::fuzzing::check),
         "sealed" => text(data, jose::fuzzing::check_sealed),
         "sql" => text(data, sql::fuzzing::check),
         unknown => panic!("the corpus folder {unknown} belongs to no fuzz target: name its check here"),

@@ -1,0 +1,137 @@
+//! Who is let in as a client, and who only says so.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{Host, Sources, load};
+use crate::facts::Facts;
+use crate::fetch::{Document, NamedBy};
+use crate::jose::jwt::Algorithm;
+use crate::jose::test_provider::{jwks, sign, sign_as};
+use crate::oauth::client::Kind;
+use crate::oauth::upstream::Lack;
+use crate::time::UnixTime;
+
+const NOW: u64 = 1_800_000_000;
+const ID: &str = "https://client.example/c.json";
+const TOKEN_ENDPOINT: &str = "https://mcp.example.com/oauth/token";
+
+fn server() -> Server {
+    let variables = [
+        ("MCP_TRANSPORT", "http"),
+        ("MCP_OAUTH_ENABLED", "true"),
+        ("MCP_OAUTH_MODE", "gating"),
+        ("MCP_OAUTH_ISSUER", "https://idp.example.com"),
+        ("MCP_OAUTH_CLIENT_ID", "housekey"),
+        ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
+    ];
+    let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let sources = Sources { document: None, environment, flags: Vec::new() };
+    let config = load(Host::Native, &sources, &|_| Err(String::new())).unwrap().config;
+    Server::new(&Arc::new(config), Host::Native).unwrap().unwrap()
+}
+
+fn client(authentication: Authentication) -> Client {
+    let kind = Kind::Document { host: "client.example".to_owned() };
+    Client { id: ID.to_owned(), name: None, redirect_uris: Vec::new(), authentication, kind }
+}
+
+fn claims() -> Value {
+    json!({ "iss": ID, "sub": ID, "aud": TOKEN_ENDPOINT, "exp": NOW + 300, "iat": NOW, "jti": "1" })
+}
+
+fn with(name: &str, value: Value) -> String {
+    let mut claims = claims();
+    claims[name] = value;
+    sign(Algorithm::Es256, &claims.to_string())
+}
+
+fn ask(
+    facts: &Facts,
+    authentication: Authentication,
+    parameters: &[(&str, &str)],
+) -> Result<(), ClientError> {
+    let form = Form::parse(Form::write(parameters).as_bytes()).unwrap();
+    let env = Env { now: UnixTime::from_seconds(NOW), rng: &mut rand::rng(), facts };
+    let audiences = ["https://mcp.example.com", TOKEN_ENDPOINT];
+    authenticate(&env, &server(), &client(authentication), &form, &audiences)
+}
+
+fn judge(assertion: &str) -> Result<(), ClientError> {
+    let parameters = [("client_assertion", assertion), ("client_assertion_type", TYPE)];
+    ask(&Facts::default(), Authentication::InlineKeys(jwks()), &parameters)
+}
+
+#[test]
+fn a_client_that_signs_is_let_in() {
+    for aud in [json!(TOKEN_ENDPOINT), json!("https://mcp.example.com/"), json!(["x", TOKEN_ENDPOINT])] {
+        assert_eq!(judge(&with("aud", aud)), Ok(()));
+    }
+    assert_eq!(judge(&sign(Algorithm::Rs256, &claims().to_string())), Ok(()));
+}
+
+/// RFC 7523 section 3, OpenID Connect Core 1.0 section 9.
+#[test]
+fn others_are_not() {
+    let unsigned = sign_as(Algorithm::Es256, r#"{"alg":"none"}"#, &claims().to_string());
+    let foreign = sign_as(Algorithm::Es256, r#"{"alg":"ES256","kid":"ed"}"#, &claims().to_string());
+    for (what, assertion) in [
+        ("another issuer", with("iss", json!("https://other.example/c.json"))),
+        ("another subject", with("sub", json!("https://other.example/c.json"))),
+        ("no subject", with("sub", Value::Null)),
+        ("another audience", with("aud", json!("https://idp.example.com/token"))),
+        ("no audience", with("aud", json!([]))),
+        ("expired", with("exp", json!(NOW - 61))),
+        ("no end", with("exp", Value::Null)),
+        ("too long", with("exp", json!(NOW + 661))),
+        ("not yet", with("nbf", json!(NOW + 100))),
+        ("no jti", with("jti", Value::Null)),
+        ("an empty jti", with("jti", json!(""))),
+        ("unsigned", unsigned),
+        ("another key", foreign),
+        ("garbage", "a.b.c".to_owned()),
+    ] {
+        let Err(ClientError::Refused(error)) = judge(&assertion) else { panic!("{what} is let in") };
+        assert_eq!(error.code, OAuthCode::InvalidClient, "{what}");
+        assert!(!error.reason().contains("other.example"), "{what}: {}", error.reason());
+    }
+}
+
+#[test]
+fn who_says_that_it_signs_has_to() {
+    let good = with("jti", json!("2"));
+    for parameters in [
+        &[][..],
+        &[("client_secret", "x")],
+        &[("client_assertion_type", TYPE)],
+        &[("client_assertion", &good)],
+        &[
+            ("client_assertion", &good),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"),
+        ],
+    ] {
+        let refused = ask(&Facts::default(), Authentication::InlineKeys(jwks()), parameters);
+        assert!(matches!(refused, Err(ClientError::Refused(_))), "{parameters:?}");
+        assert_eq!(ask(&Facts::default(), Authentication::None, parameters), Ok(()), "{parameters:?}");
+    }
+}
+
+#[test]
+fn keys_at_a_url_are_fetched_as_a_strangers() {
+    let facts = Facts::default();
+    let assertion = with("jti", json!("3"));
+    let parameters = [("client_assertion", assertion.as_str()), ("client_assertion_type", TYPE)];
+    let url = "https://client.example/keys";
+    let ask = |url: &str| ask(&facts, Authentication::KeysAt(url.to_owned()), &parameters);
+    let Err(ClientError::Lacks(Lack::Learn(request))) = ask(url) else { panic!("a fetch") };
+    assert_eq!((request.url.as_str(), request.named_by), (url, NamedBy::Stranger { listed: false }));
+    assert_ne!(request.remember.as_ref().unwrap().key, url, "no fact of the operator's");
+    let body = Bytes::from(jwks());
+    let document = Document { status: 200, content_type: None, cache_control: None, body };
+    facts.learn(&request, &Ok(document), UnixTime::from_seconds(NOW));
+    assert_eq!(ask(url), Ok(()));
+    assert!(matches!(ask("https://10.0.0.1/keys"), Err(ClientError::Refused(_))), "judged once more");
+}
