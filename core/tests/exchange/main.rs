@@ -16,6 +16,7 @@ mod identity;
 mod library;
 mod made_tools;
 mod narrowing;
+mod oauth_token;
 mod pauses;
 mod places;
 mod protocol;
