@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use housekey_core::{clickhouse, config, exchange, jose, sql, tool};
+use housekey_core::{clickhouse, config, exchange, jose, oauth, sql, tool};
 
 /// The check of a fuzz target, by the name of its corpus folder.
 fn check(target: &str, data: &[u8]) {
@@ -22,6 +22,7 @@ fn check(target: &str, data: &[u8]) {
         "native_hello" => clickhouse::native::fuzzing::check_hello(data),
         "native_packets" => clickhouse::native::fuzzing::check_packets(data),
         "native_block" => clickhouse::native::block::check_block(data),
+        "oauth_token" => text(data, oauth::token_fuzzing::check),
         "made_tools" => text(data, tool::catalogue::fuzzing::check),
         "sealed" => text(data, jose::fuzzing::check_sealed),
         "sql" => text(data, sql::fuzzing::check),

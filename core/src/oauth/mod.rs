@@ -37,6 +37,8 @@ mod register;
 mod server;
 mod site;
 mod token;
+#[doc(hidden)]
+pub mod token_fuzzing;
 mod upstream;
 mod visit;
 
