@@ -22,6 +22,7 @@ fn check(target: &str, data: &[u8]) {
         "native_hello" => clickhouse::native::fuzzing::check_hello(data),
         "native_packets" => clickhouse::native::fuzzing::check_packets(data),
         "native_block" => clickhouse::native::block::check_block(data),
+        "oauth_token" => text(data, oauth::token_fuzzing::check),
         "made_tools" => text(data, tool::catalogue::fuzzing::check),
         "oauth_door" => text(data, oauth::fuzzing::check),
         "sealed" => text(data, jose::fuzzing::check_sealed),

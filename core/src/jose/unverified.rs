@@ -7,12 +7,12 @@ use super::base64url;
 use crate::time::UnixTime;
 
 /// Whether a text is written as a JWT is, so that it is no opaque token.
-pub fn looks_like_a_jwt(text: &str) -> bool {
+pub(crate) fn looks_like_a_jwt(text: &str) -> bool {
     text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 /// When a JWT says that it runs out.
-pub fn expiry(text: &str) -> Option<UnixTime> {
+pub(crate) fn expiry(text: &str) -> Option<UnixTime> {
     #[derive(Deserialize)]
     struct Dates {
         exp: f64,

@@ -42,7 +42,7 @@ pub(crate) struct RefreshToken {
     pub(crate) client: Digest,
     /// The second after which the whole family, and with it the login, is over.
     pub(crate) exp: u64,
-    /// What the identity provider said of the person; empty where tokens are forwarded.
+    /// What the identity provider said of the person; where tokens are forwarded, only who it is (`iss`, `sub`).
     #[serde(default)]
     pub(crate) claims: Map<String, Value>,
     /// The identity provider's own refresh token.

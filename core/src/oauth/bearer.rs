@@ -162,9 +162,9 @@ fn providers(env: &mut Env<'_>, server: &Server, site: &Site, token: &str) -> Re
     };
     let keys = server.provider.keys(env, unverified.header().key_id.as_deref())?;
     let verified = unverified.verify(&keys).map_err(TokenRefusal::Signature)?;
-    let audiences = server.audiences(site);
+    let (issuers, audiences) = (server.issuers(), server.audiences(site));
     let rules = Rules {
-        issuers: &server.issuers(),
+        issuers: &issuers.iter().map(String::as_str).collect::<Vec<_>>(),
         audiences: &audiences.iter().map(String::as_str).collect::<Vec<_>>(),
         ignore_trailing_slash: true,
         authorized_party: None,
@@ -207,10 +207,14 @@ fn need_scopes(server: &Server, scope: &str) -> Result<(), TokenRefusal> {
 }
 
 impl Server {
-    /// The issuers whose tokens are taken.
-    pub(crate) fn issuers(&self) -> Vec<&str> {
+    /// The issuers whose tokens are taken, each with and without a slash at its end: Auth0 ends its issuer with one, and
+    /// operators do not. Both are the same origin and path, so nobody else can have the one while the provider has the
+    /// other.
+    pub(crate) fn issuers(&self) -> Vec<String> {
         let upstream = &self.oauth.upstream;
-        upstream.issuer.iter().chain(&upstream.other_issuers).map(String::as_str).collect()
+        let configured = upstream.issuer.iter().chain(&upstream.other_issuers);
+        let bare = configured.map(|issuer| issuer.strip_suffix('/').unwrap_or(issuer));
+        bare.flat_map(|issuer| [issuer.to_owned(), format!("{issuer}/")]).collect()
     }
 
     /// The names of which a token of the identity provider's must have one in `aud`. What a stranger says in `Host` is

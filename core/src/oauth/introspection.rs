@@ -71,7 +71,7 @@ fn accept(
         return Err(TokenRefusal::Inactive.into());
     }
     if let Some(issuer) = claims.get("iss")
-        && !issuer.as_str().is_some_and(|issuer| server.issuers().contains(&issuer))
+        && !issuer.as_str().is_some_and(|issuer| server.issuers().iter().any(|ours| ours == issuer))
     {
         return Err(TokenRefusal::Unknown.into());
     }

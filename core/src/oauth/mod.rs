@@ -33,18 +33,26 @@ mod error_page;
 mod form;
 #[doc(hidden)]
 pub mod fuzzing;
+mod grant;
+mod identify;
 mod introspection;
 mod keys;
 mod login;
 pub(crate) mod metadata;
+mod mint;
 mod page;
+mod pkce;
+mod redeem;
 mod redirect_uri;
+mod refresh;
 mod register;
 mod remembered;
 mod response;
 mod server;
 mod site;
 mod token;
+#[doc(hidden)]
+pub mod token_fuzzing;
 mod upstream;
 mod visit;
 

@@ -17,6 +17,7 @@ mod library;
 mod made_tools;
 mod narrowing;
 mod oauth_door;
+mod oauth_token;
 mod pauses;
 mod places;
 mod protocol;

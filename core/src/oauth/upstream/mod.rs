@@ -1,7 +1,10 @@
 //! The identity provider: where its endpoints and keys are, as it says itself or as the operator says.
 
 mod discovery;
+mod exchange;
+mod id_token;
 mod keys;
+mod userinfo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +15,10 @@ use crate::fetch::{Document, FetchFailure, FetchRequest};
 use crate::jose::jwk::KeySet;
 
 pub(crate) use discovery::Metadata;
+pub(crate) use exchange::{Tokens, read as read_tokens};
+pub(crate) use id_token::IdTokenError;
 pub(crate) use keys::key_set;
+pub(crate) use userinfo::{Userinfo, add as add_userinfo, read as read_userinfo};
 
 /// Why something about the identity provider, or about a client, is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
