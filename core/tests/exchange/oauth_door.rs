@@ -744,3 +744,54 @@ fn what_is_too_long_is_refused_before_the_login() {
     let back = come_back(&mut server, &browser.cookie, &[("code", &code), ("state", &sent)]);
     assert!(parameter(&location(&back), "code").unwrap().len() <= 16 << 10);
 }
+
+#[test]
+fn a_login_ends_with_tools_and_goes_on_with_a_refresh() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let mut server = server(&[("MCP_OAUTH_USERINFO_URL", "https://idp.example.com/userinfo")]);
+    let id = client(&mut server, &[WEB]);
+    let (cookie, state) = at_provider(&mut server, &id, WEB);
+    let back = come_back(&mut server, &cookie, &[("code", "upstream"), ("state", &state)]);
+    let code = parameter(&location(&back), "code").unwrap();
+    let redeem = query(&[
+        ("grant_type", "authorization_code"),
+        ("client_id", &id),
+        ("code", &code),
+        ("redirect_uri", WEB),
+        // RFC 7636 appendix B.
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ("resource", "https://mcp.example.com/"),
+    ]);
+    server.script.push_back(document(json!({"access_token": "theirs", "token_type": "Bearer"})));
+    server.script.push_back(document(json!({"sub": "1", "email": "ann@example.com"})));
+    let answer = post(&mut server, "/oauth/token", FORM, &[], &redeem);
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    let posted = server.asked.iter().find_map(|asked| match asked {
+        Asked::Fetch(request) => request.form.as_ref().map(|form| form.expose().clone()),
+        Asked::Query(_) | Asked::Ask(_) | Asked::Wait(_) => None,
+    });
+    let posted = format!("?{}", posted.unwrap());
+    assert_eq!(parameter(&posted, "code").as_deref(), Some("upstream"));
+    assert_eq!(parameter(&posted, "redirect_uri").as_deref(), Some("https://mcp.example.com/oauth/callback"));
+
+    let list = |server: &mut Scripted, answer: &Response<Bytes>| {
+        let bearer = format!("Bearer {}", body_json(answer)["access_token"].as_str().unwrap());
+        let body = crate::driver::stateless_body(1, "tools/list", json!({}));
+        let request = crate::driver::stateless("tools/list", &json!({})).header("authorization", bearer);
+        let mut request = request.body(body.as_str()).unwrap();
+        request.headers_mut().insert("host", "mcp.example.com".parse().unwrap());
+        server.http(request)
+    };
+    let listed = list(&mut server, &answer);
+    assert_eq!(listed.status(), 200, "{listed:?}");
+
+    server.now = server.now.after(Duration::from_secs(3601));
+    assert_eq!(list(&mut server, &answer).status(), 401, "its time is over");
+    let token = body_json(&answer)["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = query(&[("grant_type", "refresh_token"), ("client_id", &id), ("refresh_token", &token)]);
+    let again = post(&mut server, "/oauth/token", FORM, &[], &refresh);
+    assert_eq!(again.status(), 200, "{again:?}");
+    assert_eq!(list(&mut server, &again).status(), 200);
+    // Attack: the code once more, and by now it has expired here, too.
+    assert_eq!(body_json(&post(&mut server, "/oauth/token", FORM, &[], &redeem))["error"], "invalid_grant");
+}
