@@ -45,8 +45,8 @@ At the edge settings come from environment variables, of which `HOUSEKEY_CONFIG`
 
 ## Without authentication
 
-While `server.jwe.enabled` is false, the native host listens at 127.0.0.1 unless `server.address` is given, and every
-host warns.
+While neither `server.jwe.enabled` nor `server.oauth.enabled` is true, the native host listens at 127.0.0.1 unless
+`server.address` is given, and every host warns.
 ";
 
 const NOT_YET_HEAD: &str = "\

@@ -1,7 +1,7 @@
 //! How a client proves at the token endpoint who it is: by an assertion that it signed (RFC 7523 section 2.2, OpenID
 //! Connect Core 1.0 section 9, `private_key_jwt`).
 //!
-//! A client that says it proves itself has to: if its word were enough, everybody could say it. A client that says it does
+//! A client that registered as one that proves itself has to: if its word were enough, everybody could say it. A client that says it does
 //! not (`none`) may bring an assertion or a secret all the same, as some do that were never given one: neither is looked
 //! at, because nothing follows from either. What protects public clients is PKCE.
 //!
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{Authentication, Client, ClientError};
+use super::client::{Authentication, Client, ClientError, Kind};
 use super::client_url;
 use super::error::{OAuthCode, OAuthError};
 use super::form::Form;
@@ -29,6 +29,7 @@ const LIVES: Duration = Duration::from_secs(600);
 const LEEWAY: u64 = 60;
 const LONGEST_KEYS: usize = 64 << 10;
 const KEYS: &str = "a client's key set";
+const MISSING: &str = "the client is registered with private_key_jwt and brings no client_assertion";
 
 /// Lets a client pass that has proved who it is, or does not need to. `audiences` are the names of this authorization
 /// server: its issuer and the URLs of its token endpoint.
@@ -43,9 +44,10 @@ pub(crate) fn authenticate(
     if client.authentication == Authentication::None {
         return Ok(());
     }
-    let assertion = form.get("client_assertion").ok_or_else(|| {
-        refuse("the client is registered with private_key_jwt and brings no client_assertion")
-    })?;
+    let Some(assertion) = form.get("client_assertion") else {
+        return if is_known_without(client) { Ok(()) } else { Err(refuse(MISSING).into()) };
+    };
+
     if form.get("client_assertion_type") != Some(TYPE) {
         return Err(refuse("client_assertion_type is another than jwt-bearer").into());
     }
@@ -100,6 +102,15 @@ pub(crate) fn authenticate(
         return Err(refuse("client_assertion is valid for more than ten minutes").into());
     }
     Ok(())
+}
+
+/// Whether a client that says it signs is let through unsigned: ChatGPT's document says so, and its requests bring no
+/// assertion. Whoever runs the host of a document has all answers sent to https addresses of its own, and each code is bound
+/// to a verifier, so that nobody else gains by leaving the assertion out. Where one comes, it has to be good.
+fn is_known_without(client: &Client) -> bool {
+    matches!(client.kind, Kind::Document { .. })
+        && !client.redirect_uris.is_empty()
+        && client.redirect_uris.iter().all(|uri| uri.starts_with("https://"))
 }
 
 /// What is wrong, without the values that the client wrote.

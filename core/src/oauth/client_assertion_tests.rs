@@ -11,7 +11,6 @@ use crate::facts::Facts;
 use crate::fetch::{Document, NamedBy};
 use crate::jose::jwt::Algorithm;
 use crate::jose::test_provider::{jwks, sign, sign_as};
-use crate::oauth::client::Kind;
 use crate::oauth::upstream::Lack;
 use crate::time::UnixTime;
 
@@ -134,4 +133,28 @@ fn keys_at_a_url_are_fetched_as_a_strangers() {
     facts.learn(&request, &Ok(document), UnixTime::from_seconds(NOW));
     assert_eq!(ask(url), Ok(()));
     assert!(matches!(ask("https://10.0.0.1/keys"), Err(ClientError::Refused(_))), "judged once more");
+}
+
+/// ChatGPT's document says that it signs, and its requests bring no assertion.
+#[test]
+fn only_a_document_whose_answers_go_to_https_is_let_in_unsigned() {
+    let facts = Facts::default();
+    let env = Env { now: UnixTime::from_seconds(NOW), rng: &mut rand::rng(), facts: &facts };
+    let signing = Authentication::InlineKeys(jwks());
+    let document = Kind::Document { host: "client.example".to_owned() };
+    for (kind, uris, passes) in [
+        (document.clone(), vec!["https://client.example/back"], true),
+        (document.clone(), vec!["https://client.example/back", "http://127.0.0.1/back"], false),
+        (document.clone(), vec!["cursor://back"], false),
+        (document, vec![], false),
+        (Kind::Registered, vec!["https://client.example/back"], false),
+    ] {
+        let redirect_uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+        let client = Client { redirect_uris, kind, ..client(signing.clone()) };
+        let outcome = authenticate(&env, &server(), &client, &Form::default(), &[TOKEN_ENDPOINT]);
+        assert_eq!(outcome.is_ok(), passes, "{uris:?}");
+        // One that comes has to be good all the same.
+        let form = Form::parse(Form::write(&[("client_assertion", "bad")]).as_bytes()).unwrap();
+        assert!(authenticate(&env, &server(), &client, &form, &[TOKEN_ENDPOINT]).is_err());
+    }
 }

@@ -151,7 +151,9 @@ fn lacks_something(server: &Server, claims: &Map<String, Value>) -> bool {
         || (rules.email_verified && !lacks("email") && lacks("email_verified"))
         || (!rules.hosted_domains.is_empty() && lacks("hd"))
         || (!rules.groups.is_empty() && lacks(&rules.groups_claim))
-        || (names_people && oauth.naming.claims.iter().all(|claim| lacks(claim)))
+        // A claim further back in the list is what is taken where the provider has no better one, and thin ID tokens do
+        // not say what it has.
+        || (names_people && oauth.naming.claims.first().is_some_and(|claim| lacks(claim)))
         || oauth.naming.role_claim.as_ref().is_some_and(|claim| lacks(claim))
         || oauth.claims_to_headers.iter().any(|(claim, _)| lacks(claim))
 }
