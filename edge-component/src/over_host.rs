@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use housekey_core::clickhouse::{Column, Exception, Lines, QueryEvent, QueryRequest, Statement};
-use housekey_core::facts::Document;
-use housekey_core::fetch::{FetchFailure, FetchRequest};
+use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 
 use crate::bindings::housekey::clickhouse::native::{self, Event, Limits, Parameter, Query, Setting, Trace};
 use crate::trouble::Trouble;

@@ -141,16 +141,10 @@ impl Refusal {
                 RestError::OtherSite | RestError::NotAnObject => error.to_string(),
             });
         }
-        match failure {
-            Failure::OAuth(OAuthTrouble::Unavailable(reason), _) => return Self(reason.clone()),
-            Failure::OAuth(OAuthTrouble::Refused(refusal), _) => {
-                let detail = std::error::Error::source(refusal).map(ToString::to_string);
-                return Self(match detail {
-                    Some(detail) => format!("{refusal}: {detail}"),
-                    None => refusal.to_string(),
-                });
-            }
-            _ => {}
+        if let Failure::OAuth(trouble, _) = failure
+            && let Some(reason) = trouble.detail()
+        {
+            return Self(reason);
         }
         if let Failure::Generator(GeneratorError::WrongBearer { configured: false }) = failure {
             return Self("a bearer token was given, but `server.jwe.generator_token` is not set".to_owned());

@@ -45,6 +45,20 @@ pub enum OAuthTrouble {
     Unavailable(String),
 }
 
+impl OAuthTrouble {
+    /// What the operator is told beyond what the client is.
+    pub(super) fn detail(&self) -> Option<String> {
+        match self {
+            Self::Missing | Self::Malformed(_) => None,
+            Self::Unavailable(reason) => Some(reason.clone()),
+            Self::Refused(refusal) => {
+                let detail = std::error::Error::source(refusal)?;
+                Some(format!("{refusal}: {detail}"))
+            }
+        }
+    }
+}
+
 /// A request to an endpoint that waits for something from elsewhere.
 pub(super) struct Errand {
     service: Arc<Service>,
@@ -93,7 +107,11 @@ pub(super) fn judge(server: &Server, head: &Parts, endpoint: Endpoint) -> Result
     let (allow, fits) = match endpoint {
         Endpoint::Register | Endpoint::Token => ("POST", head.method == Method::POST),
         Endpoint::Callback => ("GET", head.method == Method::GET),
-        _ => ("GET, POST", matches!(head.method, Method::GET | Method::POST)),
+        Endpoint::Authorize
+        | Endpoint::ResourceMetadata(_)
+        | Endpoint::ServerMetadata
+        | Endpoint::OpenIdConfiguration
+        | Endpoint::Jwks => ("GET, POST", matches!(head.method, Method::GET | Method::POST)),
     };
     if !fits {
         return Err(Failure::Method { allow });

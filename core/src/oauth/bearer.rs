@@ -171,9 +171,9 @@ fn providers(env: &mut Env<'_>, server: &Server, site: &Site, token: &str) -> Re
         nonce: None,
         leeway_seconds: LEEWAY,
     };
-    let accepted = accept(verified, &rules, env.now).map_err(|error| match error {
-        RuleError::Expired { .. } => TokenRefusal::Expired,
-        error => TokenRefusal::Rules(error),
+    let accepted = accept(verified, &rules, env.now).map_err(|error| {
+        let is_late = matches!(error, RuleError::Expired { .. });
+        if is_late { TokenRefusal::Expired } else { TokenRefusal::Rules(error) }
     })?;
     match accepted.kind() {
         // The facade of mode `forward` hands out ID tokens, as altinity-mcp's does.

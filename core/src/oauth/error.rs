@@ -45,7 +45,13 @@ impl OAuthCode {
             Self::AccessDenied => StatusCode::FORBIDDEN,
             Self::ServerError => StatusCode::BAD_GATEWAY,
             Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest
+            | Self::InvalidGrant
+            | Self::InvalidScope
+            | Self::InvalidTarget
+            | Self::InvalidRedirectUri
+            | Self::InvalidClientMetadata
+            | Self::UnsupportedGrantType => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn answer(status: StatusCode, title: &str, body: &Markup) -> Response
     let mut page = Markup::default();
     page.raw("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">")
         .raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
-        .raw("<meta name=\"robots\" content=\"noindex\"><title>")
+        // A browser would ask for an icon otherwise, and be refused.
+        .raw("<meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\"><title>")
         .text(title)
         .raw("</title><style>")
         .raw(STYLE)
@@ -102,7 +103,9 @@ pub(super) fn answer(status: StatusCode, title: &str, body: &Markup) -> Response
 /// client: to any https host, to a port of this computer, to a private scheme. A list of all that would forbid nothing.
 fn policy() -> String {
     let digest = Base64::encode_string(&Sha256::digest(STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
+    )
 }
 
 #[cfg(test)]
@@ -128,7 +131,10 @@ mod tests {
     fn a_page_allows_nothing() {
         let answer = answer(StatusCode::OK, "<b>", Markup::default().paragraph("a & b"));
         let header = |name: &str| answer.headers()[name].to_str().unwrap();
-        assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+        assert!(
+            header("content-security-policy")
+                .contains("default-src 'none'; img-src data:; style-src 'sha256-")
+        );
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
         assert_eq!(header("x-frame-options"), "DENY");
         assert_eq!(header("cache-control"), "no-store");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use housekey_core::clickhouse::{QueryEvent, QueryRequest, RunAs};
+use housekey_core::config::oauth::{Mode, OAuth};
 use housekey_core::config::{Config, Host, Impersonation};
 use housekey_core::identity::Policy;
 use tokio::runtime::Handle;
@@ -44,6 +45,11 @@ impl Watch {
 
     /// Tells what is missing before anybody asks. It returns at once.
     pub fn begin(&self) {
+        // Where tokens go on to ClickHouse, no login of our own is ever used: there may be none.
+        let forwards = |oauth: &OAuth| oauth.mode == Mode::Forward;
+        if self.0.config.server.oauth.as_ref().is_some_and(forwards) {
+            return;
+        }
         match self.0.config.clickhouse.impersonation {
             Impersonation::None | Impersonation::ExecuteAs | Impersonation::Interserver => {
                 self.spawn(Self::look);

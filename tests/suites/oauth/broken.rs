@@ -18,23 +18,40 @@ const NODE: &[Need] = &[Need::Node];
 /// What goes wrong at a login, and must end in an error of the token endpoint.
 const AT_LOGIN: &[&str] = &[
     "wrong_aud",
+    "missing_aud",
+    "aud_prefix",
+    "aud_among_others_foreign_azp",
+    "foreign_azp",
     "wrong_iss",
+    "missing_iss",
     "expired",
-    "not_yet_valid",
     "missing_exp",
+    "not_yet_valid",
+    "issued_in_future",
     "wrong_nonce",
     "missing_nonce",
+    "missing_sub",
     "unknown_kid",
     "alg_none",
+    "alg_none_odd_case",
     "hs256_pem",
     "hs256_modulus",
-    "foreign_signature",
-    "foreign_azp",
+    "hs256_client_secret",
+    "other_key",
+    "other_key_without_kid",
     "embedded_jwk",
+    "embedded_jku",
+    "unknown_crit",
+    "tampered",
+    "signature_cut",
+    "doubled_claim",
+    "encrypted",
+    "email_unverified",
     "token_500",
     "token_html",
     "token_redirect",
     "token_huge",
+    "token_invalid_grant",
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -130,21 +147,32 @@ async fn forged() -> Result<()> {
     ensure!(ask(&server, Some(&good)).await?.user()? == "alice", "a good token");
     for fault in [
         "wrong_aud",
+        "missing_aud",
+        "aud_prefix",
         "wrong_iss",
+        "missing_iss",
         "expired",
-        "not_yet_valid",
         "missing_exp",
+        "not_yet_valid",
         "unknown_kid",
         "alg_none",
         "hs256_pem",
         "hs256_modulus",
-        "foreign_signature",
+        "other_key",
         "embedded_jwk",
+        "embedded_jku",
+        "unknown_crit",
+        "tampered",
+        "signature_cut",
+        "doubled_claim",
     ] {
         let token = provider.mint(&order(fault)).await.with_context(|| fault.to_owned())?;
         let asked = ask(&server, Some(&token)).await?;
         ensure!(asked.status == 401 && asked.challenge.contains("invalid_token"), "{fault}: {asked:?}");
     }
+    // A nonce is what tells an ID token from the access tokens of providers that do not say what is what.
+    let mut claims = claims;
+    claims["nonce"] = json!("of a login");
     let id_token = provider.mint(&json!({ "kind": "id", "claims": claims })).await?;
     let asked = ask(&server, Some(&id_token)).await?;
     ensure!(asked.status == 401, "an ID token: {asked:?}");

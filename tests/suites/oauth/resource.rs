@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use system_tests::client::plain_http;
 use system_tests::host::{Host, Server};
-use system_tests::idp::{BrokenProvider, Client, Provider};
+use system_tests::idp::{BrokenProvider, CALLBACK, Client, Provider};
 use system_tests::world::world;
 
 use super::house::{ask, people};
@@ -49,6 +49,8 @@ async fn at_the_provider(options: Value, more: &[(&str, &str)]) -> Result<()> {
         settings = settings.with(name, value.replace("{issuer}", provider.issuer()?));
     }
     if more.iter().any(|(name, _)| *name == "MCP_OAUTH_INTROSPECTION_URL") {
+        // The provider takes no client for one that has nowhere to return to.
+        provider.set_redirect_uris(&[CALLBACK]).await?;
         settings = settings
             .with("MCP_OAUTH_CLIENT_ID", provider.client_id()?)
             .with("MCP_OAUTH_CLIENT_SECRET", provider.client_secret()?);
@@ -130,7 +132,7 @@ async fn inline_keys() -> Result<()> {
     let after = provider.service().log().await?["endpoints"].clone();
     ensure!(before == after, "the provider was asked: {before} {after}");
     let forged =
-        provider.mint(&json!({ "kind": "access", "fault": "foreign_signature", "claims": claims() })).await?;
+        provider.mint(&json!({ "kind": "access", "fault": "other_key", "claims": claims() })).await?;
     ensure!(ask(&server, Some(&forged)).await?.status == 401);
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(in crate::exchange) fn judge(
         RestPath::Schema => {
             let caller = anybody(env, service, head, token)?;
             check_json_is_taken(&head.headers).map_err(Failure::Head)?;
-            query::none(head.uri.query()).map_err(Failure::from)?;
+            query::none(head.uri.query())?;
             let site = Site { base: base(&service.config, head), below_token: token.is_some() };
             Ok(Purpose::Schema(caller, site))
         }
@@ -76,7 +76,7 @@ pub(in crate::exchange) fn judge(
             } else {
                 let most = service.config.server.max_body_bytes;
                 check_json_head(&head.headers, most).map_err(Failure::Head)?;
-                query::none(head.uri.query()).map_err(Failure::from)?;
+                query::none(head.uri.query())?;
                 None
             };
             Ok(Purpose::Rest(caller, Box::new(RestCall { tool: tool.clone(), in_url })))
