@@ -1,8 +1,11 @@
 //! Who is let in, and who a person is for ClickHouse.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::json;
+use system_tests::client::{Client, HttpClient};
 use system_tests::host::Host;
 
 use super::house::{House, ask, user_in_log};
@@ -22,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("people::nobody_becomes_the_gateway_or_default_or_admin", NODE, reserved),
         trial("people::the_cluster_vouches_for_a_person", NODE, interserver),
+        trial("people::roles_of_a_claim_reach_clickhouse_as_far_as_they_are_let", NODE, roles),
         trial("people::who_is_dismissed_loses_access_at_the_next_refresh", NODE, dismissed),
         trial("people::claims_become_headers_and_the_user", NODE, claims_to_headers),
     ]
@@ -106,6 +110,37 @@ async fn interserver() -> Result<()> {
         let granted = journey.granted(login).await?;
         ensure!(user_in_log(&house.world, &house.server, granted.access_token()?).await? == login);
     }
+    Ok(())
+}
+
+/// Roles of a claim that the filter lets through, which nobody was granted: the cluster's member adds them.
+async fn roles() -> Result<()> {
+    let world = system_tests::world::world().await?;
+    let clickhouse = world.clickhouse();
+    let (port, secret) = (clickhouse.tcp_port().to_string(), clickhouse.cluster_secret().to_owned());
+    let more = [
+        ("CLICKHOUSE_PORT", port.as_str()),
+        ("CLICKHOUSE_PROTOCOL", "tcp"),
+        ("CLICKHOUSE_IMPERSONATION", "interserver"),
+        ("CLICKHOUSE_CLUSTER_NAME", clickhouse.cluster_name()),
+        ("CLICKHOUSE_CLUSTER_SECRET", secret.as_str()),
+        ("MCP_OAUTH_ROLE_CLAIM", "groups"),
+        ("MCP_OAUTH_ROLE_FILTER", "pay.*|arch"),
+    ];
+    let options = json!({ "users": { "alice": { "groups": ["analysts", "payroll", "archivist"] } } });
+    let house = House::build(Host::NativeHttp, &options, &more).await?;
+    let granted = Journey::begin(house.server.url()).await?.granted("alice").await?;
+    let mut client = Client::Http(HttpClient::new(Arc::clone(&house.server), Some(granted.access_token()?))?);
+    let paid = client.query("SELECT count() > 0 FROM hr.salaries").await?;
+    ensure!(paid.value()? == json!(true) || paid.value()? == json!(1), "{paid:?}");
+    // `arch` is a part of a name and no name, so what it begins is not let through.
+    let notes = client.query("SELECT count() FROM scratch.notes").await?;
+    ensure!(
+        notes.failure()?.contains("ACCESS_DENIED") || notes.failure()?.contains("Not enough"),
+        "{notes:?}"
+    );
+    let (_, error) = outcome(&house, "bob").await?;
+    ensure!(error == "access_denied", "bob has no role: {error}");
     Ok(())
 }
 

@@ -383,6 +383,13 @@ mod tests {
     }
 
     #[test]
+    fn each_role_is_a_parameter_that_nothing_gets_out_of() {
+        let query = QueryRequest { roles: vec!["a".into(), "b&readonly=0".into()], ..query() };
+        let uri = encode(&query).unwrap().uri().to_string();
+        assert!(uri.contains("&role=a&role=b%26readonly%3D0"), "{uri}");
+    }
+
+    #[test]
     fn data_is_not_left_behind() {
         let query = QueryRequest { data: Some(Arc::default()), ..query() };
         assert_eq!(encode(&query).unwrap_err(), EncodeError::Data);
@@ -407,6 +414,10 @@ mod tests {
     #[test]
     fn credentials_find_a_header_that_carries_them() {
         let bearer = |token: &str| Credential::Bearer(Secret::from(token));
+        let header = |name: &str, value: &str| Credential::Header {
+            name: name.to_owned(),
+            value: Secret::from(value),
+        };
         let one = |name: &str, value: &str| Ok(vec![(name.to_owned(), value.as_bytes().to_vec())]);
         let table = [
             (password("élan", ""), one("x-clickhouse-user", "élan")),
@@ -418,6 +429,13 @@ mod tests {
             (bearer("a b"), Err(EncodeError::Bearer)),
             (bearer("a\r\nx"), Err(EncodeError::Bearer)),
             (bearer(""), Err(EncodeError::Bearer)),
+            (header("X-Proof", "a.b.c"), one("x-proof", "a.b.c")),
+            (header("X-Proof", "a\r\nx"), Err(EncodeError::Bearer)),
+            (header("X-Proof", ""), Err(EncodeError::Bearer)),
+            (
+                header("X-ClickHouse-User", "a"),
+                Err(EncodeError::ReservedHeader { name: "X-ClickHouse-User".to_owned() }),
+            ),
         ];
         for (credential, expected) in table {
             let headers = encode_credential(&credential).map(|headers| {
