@@ -77,17 +77,19 @@ async fn fetch(native: &Native, request: &FetchRequest) -> Result<Document, Fetc
     let begun = now();
     let _turn = native.fetcher().turn(&remember.key).await;
     // Whoever had the turn before may have brought the answer.
-    let known = native.step(|env| env.facts.learned(&remember.key, env.now));
-    match known.filter(|known| known.tried >= begun) {
-        Some(known) => known.outcome,
-        None => native.fetcher().fetch(request).await,
+    let known = native.step(|env| env.facts.learned(request, env.now));
+    if let Some(known) = known.filter(|known| known.tried >= begun) {
+        return known.into_last();
     }
+    let fetched = native.fetcher().fetch(request).await;
+    // Within the turn, so that the next one finds it.
+    native.step(|env| env.facts.learn(request, &fetched, env.now));
+    fetched
 }
 
-/// Fetches what has to be known before a head is judged, and remembers it.
+/// Fetches what has to be known before a head is judged.
 pub(crate) async fn learn(native: &Native, request: &FetchRequest) {
-    let fetched = fetch(native, request).await;
-    native.step(|env| env.facts.learn(request, &fetched, env.now));
+    let _remembered = fetch(native, request).await;
 }
 
 async fn query(

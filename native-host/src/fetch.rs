@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest, NamedBy};
 use reqwest::redirect::Policy;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -20,11 +20,25 @@ use crate::resolver::{AddressRule, ForbiddenAddress};
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Fetches documents. Its connections are made when they are first needed.
-#[derive(Default)]
 pub struct Fetcher {
     operator: OnceLock<reqwest::Client>,
     stranger: OnceLock<reqwest::Client>,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    for_strangers: Semaphore,
+}
+
+/// Fetches that strangers may cause at once, by the addresses that they name and by tokens that have to be asked about.
+const MOST_FOR_STRANGERS: usize = 16;
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self {
+            operator: OnceLock::new(),
+            stranger: OnceLock::new(),
+            turns: Mutex::default(),
+            for_strangers: Semaphore::new(MOST_FOR_STRANGERS),
+        }
+    }
 }
 
 impl Fetcher {
@@ -59,6 +73,13 @@ impl Fetcher {
     }
 
     async fn attempt(&self, request: &FetchRequest) -> Result<Document, FetchFailure> {
+        let by_stranger = matches!(request.named_by, NamedBy::Stranger { .. });
+        let by_token = request.form.is_some() && request.remember.is_some();
+        // It is never closed.
+        let _place = match by_stranger || by_token {
+            true => self.for_strangers.acquire().await.ok(),
+            false => None,
+        };
         let url = reqwest::Url::parse(&request.url).map_err(|_| FetchFailure::Forbidden)?;
         let client = match request.named_by {
             NamedBy::Operator => client(&self.operator, reqwest::Client::builder())?,

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::error::ConfigError;
 use super::key::{Key, Status, keys};
 use super::layers::Gathered;
+use super::oauth::{Mode, OAuth};
 use super::reader::Reader;
 use super::settings::{
     ClickHouse, Cluster, Config, CorsOrigin, Impersonation, Level, Logging, OpenApi, Server, Tls, Transport,
@@ -16,6 +17,7 @@ use super::{Host, hint, name_rules};
 use crate::clickhouse::Protocol;
 use crate::secret::Secret;
 use crate::sql::Clause;
+use crate::transport::guard::is_loopback;
 
 /// The greatest value that ClickHouse takes for a time.
 const LONGEST_TIMEOUT: u64 = 2_147_483_647;
@@ -251,6 +253,13 @@ impl Reader<'_> {
                 "127.0.0.1".clone_into(&mut address);
             }
             self.warn_of_strangers(clickhouse, &address);
+        }
+        let is_own = |oauth: &OAuth| oauth.mode == Mode::Gating;
+        let somewhere = !self.given("server.oauth.public_resource_url")
+            && self.list("server.allowed_hosts").is_empty()
+            && !is_loopback(&address);
+        if oauth.as_ref().is_some_and(is_own) && somewhere {
+            self.warn("`server.oauth.public_resource_url` is not set, nor is `server.allowed_hosts`: for whom a token is, is told by the name in `Host`, which anybody can choose. Set one of them, above all where several servers share a signing secret.");
         }
         if address.is_empty() || address.contains(char::is_whitespace) {
             self.value_problem("server.address", "takes a host name or an IP address");

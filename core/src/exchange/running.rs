@@ -118,9 +118,7 @@ impl Running {
             match step {
                 ToolStep::Fetch(request, state) => {
                     // A fact that is fresh makes the pause unnecessary.
-                    if let Some(remember) = &request.remember
-                        && let Some(learned) = env.facts.learned(&remember.key, env.now)
-                    {
+                    if let Some(learned) = env.facts.learned(&request, env.now) {
                         step = self.task.resume(env, &self.call, state, Moment::Fetched(learned.outcome));
                         continue;
                     }

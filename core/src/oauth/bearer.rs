@@ -129,6 +129,9 @@ fn own(env: &Env<'_>, server: &Server, site: &Site, token: &str) -> Result<Perso
         Unusable::Unknown => TokenRefusal::Unknown,
         Unusable::Expired => TokenRefusal::Expired,
     })?;
+    if token.iss != site.issuer() {
+        return Err(TokenRefusal::Unknown.into());
+    }
     let is_extra = server.oauth.audience.as_deref() == Some(token.aud.trim_end_matches('/'));
     if !is_extra && !site.is_resource(&token.aud) {
         return Err(TokenRefusal::Audience.into());

@@ -101,9 +101,15 @@ impl Outbound {
         if to.origin() == self.own.origin() {
             return Ok(Way::Own);
         }
-        if let Some(way) = self.provider.as_ref().and_then(|provider| provider.judge(to)) {
-            return Ok(way);
+        match &self.provider {
+            Some(provider) if provider.is_named(to) => Ok(Way::Named),
+            // What tokens may name goes first: the operator may have listed a server at a private address.
+            Some(provider) => self.judge_for_tokens(to).or_else(|denied| provider.judge(to).ok_or(denied)),
+            None => self.judge_for_tokens(to),
         }
+    }
+
+    fn judge_for_tokens(&self, to: &Url) -> Result<Way, Denied> {
         let patterns = match &self.others {
             Others::Forbidden => return Err(Denied::NotOwn),
             Others::Unlisted => None,
@@ -148,12 +154,14 @@ impl Provider {
         Self { named, discovers: upstream.issuer.is_some(), documents }
     }
 
+    /// Whether the operator named this origin.
+    fn is_named(&self, to: &Url) -> bool {
+        self.named.contains(&to.origin().ascii_serialization())
+    }
+
     /// A guest reads the discovery document, so the host cannot tell which origins that names: what nobody named has to
     /// be a public place that is spoken with by TLS.
     fn judge(&self, to: &Url) -> Option<Way> {
-        if self.named.contains(&to.origin().ascii_serialization()) {
-            return Some(Way::Named);
-        }
         let (host, port) = place(to)?;
         let listed = self.documents.iter().any(|pattern| pattern.covers(&host, port).is_some());
         let may_be = to.scheme() == "https" && (self.discovers || listed);
@@ -253,6 +261,36 @@ mod tests {
             assert_eq!(judge(to), Some(Way::Own));
             assert_eq!(judge(&to.replace("http:", "https:")), Some(Way::Named));
             assert_eq!(judge(&to.replace("8123", "22")).is_some(), host == "localhost");
+        }
+    }
+
+    const OAUTH: [(&str, &str); 5] = [
+        ("MCP_OAUTH_ENABLED", "true"),
+        ("MCP_OAUTH_MODE", "gating"),
+        ("MCP_OAUTH_ISSUER", "http://127.0.0.1:9400/realm"),
+        ("MCP_OAUTH_CLIENT_ID", "housekey"),
+        ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
+    ];
+
+    #[test]
+    fn a_provider_is_reached_beside_what_tokens_name() {
+        let list = ("MCP_JWE_ALLOWED_HOSTS", "db.internal,*.listed.example");
+        let alone = Outbound::of(&config(&OAUTH)).unwrap();
+        let beside = Outbound::of(&config(&[&JWE[..], &OAUTH, &[list]].concat())).unwrap();
+        for (to, wanted) in [
+            ("http://127.0.0.1:9400/token", [Some(Way::Named), Some(Way::Named)]),
+            ("http://127.0.0.1:9401/token", [None, None]),
+            ("https://login.example.com/token", [Some(Way::Public), Some(Way::Public)]),
+            ("http://login.example.com/token", [None, None]),
+            ("https://10.0.0.7/token", [None, None]),
+            ("https://169.254.169.254/", [None, None]),
+            // Listed, so that it may be at a private address; without tokens nobody can name it.
+            ("https://db.internal:8443/", [Some(Way::Public), Some(Way::Named)]),
+            ("http://db.internal:8123/", [None, Some(Way::Named)]),
+            ("https://a.listed.example/", [Some(Way::Public), Some(Way::Unnamed)]),
+        ] {
+            let judged = [&alone, &beside].map(|outbound| outbound.judge(&Url::parse(to).unwrap()).ok());
+            assert_eq!(judged, wanted, "{to}");
         }
     }
 

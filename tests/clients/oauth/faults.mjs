@@ -202,7 +202,7 @@ function failed(query, error, description) {
 }
 
 const USERINFO = {
-  userinfo_other_sub: (claims) => ({ ...claims, sub: "somebody-else", email: "admin@example.com" }),
+  userinfo_other_sub: (claims) => ({ ...claims, sub: "somebody-else", email: "bob@example.com" }),
   userinfo_missing_sub: ({ sub: _, ...claims }) => claims,
   userinfo_unverified: (claims) => ({ ...claims, email_verified: false }),
   userinfo_other_email: (claims) => ({ ...claims, email: "admin@example.com" }),

@@ -190,10 +190,11 @@ impl Reader<'_> {
             self.rule("`server.oauth.enabled` is true, but there is no `server.oauth.signing_secret`");
         } else if any(|secret| secret.trim().len() < SHORTEST) {
             self.value_problem(SECRET, "takes at least 16 bytes: a shorter one can be found by trying");
-        } else if any(|secret| secret == PUBLISHED) {
-            self.warn(&format!(
-                "{name} is the example that altinity-mcp publishes: anybody can make tokens with it."
-            ));
+        } else if any(|secret| secret.trim() == PUBLISHED) {
+            self.value_problem(
+                SECRET,
+                "is the example that altinity-mcp publishes: anybody could make tokens with it. Take a random one of 32 bytes",
+            );
         } else if any(|secret| secret.len() < FULL) {
             self.warn(&format!(
                 "{name} is shorter than 32 bytes: a random one of 32 cannot be found by trying."

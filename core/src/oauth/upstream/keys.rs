@@ -41,8 +41,9 @@ pub(crate) fn key_set(
     request: FetchRequest,
     key_id: Option<&str>,
 ) -> Result<Arc<KeySet>, Lack> {
-    let key = request.remember.as_ref().map_or("", |remember| remember.key.as_str());
-    let Some(learned) = env.facts.learned(key, env.now) else { return Err(Lack::Learn(Box::new(request))) };
+    let Some(learned) = env.facts.learned(&request, env.now) else {
+        return Err(Lack::Learn(Box::new(request)));
+    };
     let document = learned.outcome.map_err(|failure| unavailable(&request, &failure))?;
     let keys = env.facts.key_set(&document.body, env.now);
     let keys = keys.map_err(|error| Lack::Unavailable(format!("{}: {error}", request.purpose)))?;

@@ -105,8 +105,7 @@ impl Provider {
 
 /// The document of a fact, or the fetch that it takes.
 pub(crate) fn document(env: &Env<'_>, request: FetchRequest) -> Result<Document, Lack> {
-    let Some(remember) = &request.remember else { return Err(Lack::Learn(Box::new(request))) };
-    match env.facts.learned(&remember.key, env.now) {
+    match env.facts.learned(&request, env.now) {
         None => Err(Lack::Learn(Box::new(request))),
         Some(learned) => learned.outcome.map_err(|failure| unavailable(&request, &failure)),
     }
