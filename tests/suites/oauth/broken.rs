@@ -113,7 +113,7 @@ async fn userinfo() -> Result<()> {
     // The ID token says that alice was here and gives no address; userinfo gives bob's, of another subject.
     let bob = json!({ "sub": "bob", "email": "bob@example.com", "email_verified": true });
     provider.always(&json!({ "fault": "email_absent" })).await?;
-    let asked = |log: &serde_json::Value| log["endpoints"]["userinfo"].as_u64().unwrap_or(0);
+    let asked = |log: &serde_json::Value| log["endpoints"]["GET /userinfo"].as_u64().unwrap_or(0);
     let before = asked(&provider.service().log().await?);
     provider.next_with(&json!({ "fault": "userinfo_other_sub", "claims": bob })).await?;
     let granted = Journey::begin(server.url()).await?.granted("alice").await?;
@@ -141,7 +141,7 @@ async fn discovery() -> Result<()> {
     let journey = Journey::begin(server.url()).await?;
     let visit = journey.visit(json!({ "login": "alice" })).await?;
     let log = provider.service().log().await?;
-    ensure!(log["endpoints"]["authorize"].as_u64().unwrap_or(0) == 0, "sent there all the same: {log}");
+    ensure!(log["endpoints"]["GET /authorize"].as_u64().unwrap_or(0) == 0, "sent there all the same: {log}");
     ensure!(server.stderr().text().contains("names another issuer"), "{}", server.stderr().text());
     ensure!(!visit.to_string().contains("code="), "{visit}");
     Ok(())
