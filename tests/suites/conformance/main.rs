@@ -4,6 +4,7 @@
 //! `system_tests::conformance` does not expect, on an expectation that is met by a success, and on a set that has
 //! another number of scenarios than it had. Its counts go to standard output, whence `tests/run` takes them.
 
+mod fixture;
 mod report;
 mod suite;
 
@@ -18,6 +19,8 @@ use system_tests::harness::{self, Verdict};
 use system_tests::host::{Host, Server};
 use system_tests::settings::Settings;
 use system_tests::world::world;
+
+use fixture::Fixture;
 
 fn main() -> ExitCode {
     let pairs = SUBJECTS.iter().flat_map(|subject| REQUIREMENTS.iter().map(move |set| (*subject, *set)));
@@ -39,7 +42,10 @@ async fn hold(subject: Subject, set: Requirements) -> Result<Completion> {
             let server = product(host).await?;
             suite.run(&format!("{}/mcp", server.url()), set.revision).await?
         }
-        Subject::Fixture => return Ok(Completion::ignored_with("soon")),
+        Subject::Fixture => {
+            let fixture = Fixture::start().await?;
+            suite.run(fixture.url(), set.revision).await?
+        }
     };
     println!("conformance {subject} {} {}", set.revision, report.counts(subject, set.revision));
     report.check(subject, set)?;

@@ -37,10 +37,13 @@ impl Report {
         let mut scenarios = BTreeMap::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(scenario) else { continue };
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(scenario) else {
+                continue;
+            };
             let text = fs::read_to_string(path.join("checks.json")).with_context(|| name.to_owned())?;
             let checks: Vec<Value> = serde_json::from_str(&text)?;
-            let checks = checks.iter().map(check).collect::<Option<_>>().context("a check without its members")?;
+            let checks =
+                checks.iter().map(check).collect::<Option<_>>().context("a check without its members")?;
             ensure!(scenarios.insert(name.to_owned(), checks).is_none(), "{name} ran twice");
         }
         let scored = scenarios.keys().filter(|name| !unscored.contains(*name)).cloned().collect();
@@ -49,8 +52,10 @@ impl Report {
 
     /// A row of the table in the summary of `tests/run`: each number behind its word.
     pub(crate) fn counts(&self, subject: Subject, revision: &str) -> String {
-        let excused: BTreeSet<&str> =
-            expectations(subject, revision).filter(|entry| entry.check.is_none()).map(|entry| entry.scenario).collect();
+        let excused: BTreeSet<&str> = expectations(subject, revision)
+            .filter(|entry| entry.check.is_none())
+            .map(|entry| entry.scenario)
+            .collect();
         let (mut passed, mut in_part, mut absent, mut unscored) = (0, 0, 0, 0);
         for (name, checks) in &self.scenarios {
             let is_scored = self.scored.contains(name);
@@ -149,7 +154,11 @@ fn is_skipped(checks: &[Check]) -> bool {
 fn check(check: &Value) -> Option<Check> {
     let text = |name: &str| check[name].as_str().map(str::to_owned);
     let message = text("errorMessage").or_else(|| text("description")).unwrap_or_default();
-    Some(Check { id: text("id")?, status: text("status")?, message: format!("{message} {}", check["details"]) })
+    Some(Check {
+        id: text("id")?,
+        status: text("status")?,
+        message: format!("{message} {}", check["details"]),
+    })
 }
 
 /// The scenario in `server-tools-list-2026-11-29T19-20-00-000Z`.

@@ -40,7 +40,13 @@ impl Suite {
     pub(crate) async fn run(&self, url: &str, revision: &str) -> Result<Report> {
         let results = tempfile::tempdir()?;
         let mut command = Command::new(&self.node);
-        command.arg(self.package.join("dist/index.js")).args(["server", "--url", url, "--requirements", revision]);
+        command.arg(self.package.join("dist/index.js")).args([
+            "server",
+            "--url",
+            url,
+            "--requirements",
+            revision,
+        ]);
         command.args(["--timeout", SCENARIO_TIMEOUT, "--output-dir"]).arg(results.path());
         // It looks for files of its own beside where it is started.
         command.current_dir(results.path());
