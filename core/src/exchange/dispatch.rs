@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::admit::stream_head;
 use super::begin::refuse;
 use super::failure::Failure;
 use super::library;
@@ -98,11 +97,8 @@ fn initialize(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params) 
 
 /// A request that stays open (MCP 2026-07-28, server/utilities/subscriptions).
 fn listen(scene: Scene, id: RequestId, params: &Params, revision: Revision) -> Next {
-    let head = match &scene.surface {
-        Surface::Http { origin, .. } => Some(stream_head(origin.as_deref())),
-        Surface::Line { .. } => None,
-    };
-    match Subscription::read(&scene.service, &scene.caller, id.clone(), params, head) {
+    let origin = scene.origin().map(str::to_owned);
+    match Subscription::read(&scene.service, &scene.caller, id.clone(), params, origin) {
         Ok(subscription) => Next::Step(Step::Done(Reply::Listen(Box::new(subscription)))),
         Err(failure) => refuse(scene, &failure, Some(&id), Some(revision)),
     }

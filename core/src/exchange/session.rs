@@ -51,6 +51,11 @@ impl Told {
         self.0.store(digest, Ordering::Relaxed);
     }
 
+    /// Whether the client was told of any.
+    pub(super) fn is_known(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// Whether the client was told of others than these. It is said once.
     pub(super) fn is_news(&self, digest: u64) -> bool {
         let known = self.0.load(Ordering::Relaxed);

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Response;
 use serde_json::{Map, Value, json};
 
+use super::admit::{failure_answer, stream_head};
 use super::failure::Failure;
 use super::principal::principal;
 use super::service::Service;
@@ -33,8 +35,8 @@ pub struct Subscription {
     wanted: News,
     resources: BTreeSet<String>,
     watch: Option<Watch>,
-    /// The head of its event stream, over HTTP.
-    head: Option<Response<()>>,
+    /// The origin whose page may read its event stream, over HTTP.
+    origin: Option<String>,
 }
 
 impl fmt::Debug for Subscription {
@@ -50,7 +52,7 @@ impl Subscription {
         caller: &Caller,
         id: RequestId,
         params: &Params,
-        head: Option<Response<()>>,
+        origin: Option<String>,
     ) -> Result<Self, Failure> {
         let wrong = |reason: &str| Failure::Params(reason.to_owned());
         let Some(Value::Object(asked)) = params.get("notifications") else {
@@ -91,7 +93,7 @@ impl Subscription {
             named_resources: !resources.is_empty(),
         };
         let watch = wanted.tools.then(|| Watch::of_listener(service, caller, &id)).flatten();
-        Ok(Self { service: Arc::clone(service), id, caller: caller.clone(), wanted, resources, watch, head })
+        Ok(Self { service: Arc::clone(service), id, caller: caller.clone(), wanted, resources, watch, origin })
     }
 
     /// The request.
@@ -116,7 +118,13 @@ impl Subscription {
 
     /// The head of the answer over HTTP.
     pub fn head(&self) -> Response<()> {
-        self.head.clone().unwrap_or_default()
+        stream_head(self.origin.as_deref())
+    }
+
+    /// The answer over HTTP to somebody who has too many streams open already, or while all together have.
+    pub fn refused(&self, theirs: bool) -> Response<Bytes> {
+        let failure = if theirs { Failure::TooManyStreams } else { Failure::Busy };
+        failure_answer(&failure, self.origin.as_deref())
     }
 
     /// The first message: what will be heard of.

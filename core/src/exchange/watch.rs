@@ -52,6 +52,11 @@ impl Watch {
         })
     }
 
+    /// Whether a look could be of use: to who was told of no tools, none are news.
+    pub fn is_wanted(&self) -> bool {
+        self.begins_knowing || self.told.is_known()
+    }
+
     /// When to look next: once what is known of the tools counts no more, and no sooner than in a second.
     pub fn due(&self, env: &Env<'_>) -> UnixTime {
         let known = catalogue::known(env, &self.service.config, &self.caller.access);
