@@ -279,6 +279,11 @@ pub fn error_text(id: Option<&RequestId>, error: &ErrorObject) -> String {
     message.to_string()
 }
 
+/// The text of a request.
+pub fn request_text(id: &RequestId, method: &str, params: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": id.to_json(), "method": method, "params": params }).to_string()
+}
+
 /// The text of a notification.
 pub fn notification_text(method: &str, params: &Value) -> String {
     json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()

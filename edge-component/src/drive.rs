@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use housekey_core::config::Host;
 use housekey_core::exchange::{
-    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Service, Step, admit, begin, unsettled,
+    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Service, Step, Word, admit, begin,
+    unsettled,
 };
 use housekey_core::facts::Facts;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
@@ -82,6 +83,16 @@ fn drive(facts: &Facts, mut client: Client, mut step: Step) {
                 }
                 Queried::Abandoned => return,
             },
+            // Word that precedes the answer goes ahead of it; nothing here outlives the request, so nobody else hears of it.
+            Step::Tell(Word::Client(message), waiting) => {
+                if client.send(&message).is_err() {
+                    return;
+                }
+                with_env(facts, |env| waiting.resume(env))
+            }
+            Step::Tell(Word::Everybody(_) | Word::Reconnect(_), waiting) => {
+                with_env(facts, |env| waiting.resume(env))
+            }
             // HTTP without a session has no way to ask the client anything.
             Step::Ask(_, waiting) => with_env(facts, |env| waiting.decline(env)),
             Step::Wait(until, waiting) => {
@@ -89,8 +100,14 @@ fn drive(facts: &Facts, mut client: Client, mut step: Step) {
                 with_env(facts, |env| waiting.resume(env))
             }
             Step::Done(Reply::Http(reply)) => break reply,
-            // These belong to line-based streams, which a component does not have.
-            Step::Done(Reply::Lines { .. } | Reply::Cancel(_)) => {
+            // These belong to line-based streams and to sessions, which a component does not have.
+            Step::Done(
+                Reply::Lines { .. }
+                | Reply::Cancel(_)
+                | Reply::Opened(..)
+                | Reply::Answer(..)
+                | Reply::Listen(_),
+            ) => {
                 break plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer");
             }
         };

@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use housekey_core::clickhouse::{QueryEvent, QueryRequest};
-use housekey_core::exchange::{AwaitQuery, Flow, Reply, Step};
+use housekey_core::exchange::{AwaitQuery, Flow, Reply, Step, Word};
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use housekey_core::jsonrpc::RequestId;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::clickhouse::Answer;
 use crate::host::{Native, now};
+use crate::talk::{Outbox, Talk};
 
 /// What is left of an answer that is cut short is read up to here, so that its connection lives on.
 const DRAIN_BYTES: usize = 256 << 10;
@@ -22,10 +22,12 @@ const DRAIN_TIME: Duration = Duration::from_millis(100);
 
 /// Where a request came from, as far as its driver needs to know.
 pub struct Client<'a> {
-    /// Takes the messages that precede the reply: JSON texts without line breaks.
-    pub outbox: &'a mpsc::Sender<String>,
+    /// Takes the messages that precede the reply.
+    pub outbox: &'a Outbox,
     /// Is told which request waits, for streams on which requests are cancelled by their id.
     pub waiting: Option<&'a Mutex<RequestId>>,
+    /// Where the answers of the client come in, where it can be asked.
+    pub talk: Option<&'a Talk>,
 }
 
 impl Client<'_> {
@@ -49,8 +51,23 @@ pub async fn drive(native: &Native, mut step: Step, client: &Client<'_>) -> Repl
                 let fetched = fetch(native, &request).await;
                 native.step(|env| waiting.resume(env, fetched))
             }
-            // Neither HTTP nor stdio can carry a question to the client in this release.
-            Step::Ask(_, waiting) => native.step(|env| waiting.decline(env)),
+            Step::Ask(questions, waiting) => {
+                client.waits(waiting.request_id());
+                match client.talk {
+                    Some(talk) => talk.ask(native, questions, waiting, client.outbox).await,
+                    None => native.step(|env| waiting.decline(env)),
+                }
+            }
+            Step::Tell(word, waiting) => {
+                client.waits(waiting.request_id());
+                match word {
+                    Word::Client(message) => client.outbox.send(message).await,
+                    // Nobody may be listening.
+                    Word::Everybody(change) => drop(native.news().send(change)),
+                    Word::Reconnect(pause) => client.outbox.reconnect(pause),
+                }
+                native.step(|env| waiting.resume(env))
+            }
             Step::Wait(until, waiting) => {
                 client.waits(waiting.request_id());
                 sleep(until.since(now())).await;
@@ -66,6 +83,7 @@ pub fn request_of(step: &Step) -> Option<&RequestId> {
         Step::Fetch(_, waiting) => waiting.request_id(),
         Step::Query(_, waiting) => Some(waiting.request_id()),
         Step::Ask(_, waiting) => Some(waiting.request_id()),
+        Step::Tell(_, waiting) => Some(waiting.request_id()),
         Step::Wait(_, waiting) => Some(waiting.request_id()),
         Step::Done(_) => None,
     }
@@ -107,7 +125,7 @@ async fn query(
         match native.step(|env| waiting.accept(env, event)) {
             Flow::Continue => {}
             // A client that no longer listens is noticed by whoever owns its connection.
-            Flow::Send(message) => drop(client.outbox.send(message).await),
+            Flow::Send(message) => client.outbox.send(message).await,
             Flow::Stop => break,
         }
     }
@@ -185,6 +203,7 @@ mod tests {
     use housekey_core::exchange::{Inbound, begin};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc;
 
     use super::*;
     use crate::serve;
@@ -259,7 +278,9 @@ mod tests {
 
     async fn run(native: &Native) -> String {
         let (outbox, _messages) = mpsc::channel(1);
-        let reply = drive(native, call(native), &Client { outbox: &outbox, waiting: None }).await;
+        let outbox = Outbox::Channel(outbox);
+        let client = Client { outbox: &outbox, waiting: None, talk: None };
+        let reply = drive(native, call(native), &client).await;
         let Reply::Lines { messages, .. } = reply else { panic!("no lines") };
         messages.concat()
     }
@@ -269,7 +290,8 @@ mod tests {
         let fake = Fake::listen().await;
         let native = fake.native("60");
         let (outbox, _messages) = mpsc::channel(1);
-        let client = Client { outbox: &outbox, waiting: None };
+        let outbox = Outbox::Channel(outbox);
+        let client = Client { outbox: &outbox, waiting: None, talk: None };
         let (query, _stream) = {
             let driving = drive(&native, call(&native), &client);
             tokio::pin!(driving);

@@ -7,14 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use housekey_core::env::Env;
 use housekey_core::exchange::Service;
 use housekey_core::facts::Facts;
+use housekey_core::mcp::Change;
 use housekey_core::time::UnixTime;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tracing::warn;
 
 use crate::clickhouse::{Client, PoolError};
 use crate::fetch::Fetcher;
 use crate::probe::Watch;
+use crate::serve::{Places, Sessions};
 
 /// A configured service with everything that drives it. Clones share it.
 #[derive(Clone)]
@@ -27,7 +29,17 @@ struct Parts {
     watch: Watch,
     fetcher: Fetcher,
     background: Background,
+    news: broadcast::Sender<Change>,
+    sessions: Sessions,
+    listeners: Places,
+    draining: watch::Sender<bool>,
 }
+
+/// Changes that somebody who is told of them slowly may lag behind.
+const MOST_NEWS: usize = 256;
+/// Requests that may listen at once, and those of one person.
+const MOST_LISTENERS: usize = 1024;
+const MOST_LISTENERS_OF_ONE: usize = 64;
 
 impl Native {
     /// Makes a service ready to be driven.
@@ -38,7 +50,46 @@ impl Native {
         let clickhouse = Client::new(service.config())?;
         let watch = Watch::new(clickhouse.clone(), Arc::clone(service.config()));
         let (facts, fetcher, background) = (Facts::default(), Fetcher::default(), Background::default());
-        Ok(Self(Arc::new(Parts { service, facts, clickhouse, watch, fetcher, background })))
+        Ok(Self(Arc::new(Parts {
+            service,
+            facts,
+            clickhouse,
+            watch,
+            fetcher,
+            background,
+            news: broadcast::Sender::new(MOST_NEWS),
+            sessions: Sessions::default(),
+            listeners: Places::new(MOST_LISTENERS, MOST_LISTENERS_OF_ONE),
+            draining: watch::Sender::new(false),
+        })))
+    }
+
+    /// Where it is told what has changed.
+    pub(crate) fn news(&self) -> &broadcast::Sender<Change> {
+        &self.0.news
+    }
+
+    /// The sessions that clients have open over HTTP.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Who listens.
+    pub(crate) fn listeners(&self) -> &Places {
+        &self.0.listeners
+    }
+
+    /// Has what would stay open end.
+    pub(crate) fn drain(&self) {
+        self.0.draining.send_replace(true);
+    }
+
+    /// Comes back once nothing may stay open.
+    pub(crate) async fn draining(&self) {
+        let mut draining = self.0.draining.subscribe();
+        if draining.wait_for(|draining| *draining).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The service.

@@ -17,5 +17,6 @@ pub mod probe;
 mod resolver;
 pub mod serve;
 pub mod settings;
+pub mod talk;
 pub mod token;
 mod whoami;

@@ -69,6 +69,13 @@ pub fn python(variable: &str) -> Result<PathBuf> {
     existing(variable, named(variable), "tests/setup/python-venv")
 }
 
+/// The client with the official Rust SDK: `HOUSEKEY_RMCP_CLIENT`, else where `tests/setup/build-rmcp-client` leaves it.
+pub fn rmcp_client() -> Result<PathBuf> {
+    let built = workspace().join("target/rmcp-client/debug/rmcp-client");
+    let path = named("HOUSEKEY_RMCP_CLIENT").unwrap_or(built);
+    existing("HOUSEKEY_RMCP_CLIENT", Some(path), "tests/setup/build-rmcp-client")
+}
+
 /// A file in Housekey's private folder.
 pub fn cached(name: &str) -> Option<PathBuf> {
     housekey::demo::clickhouse::cache_folder().ok().map(|folder| folder.join(name))

@@ -113,7 +113,8 @@ impl Host {
                 command.args(["--transport", "stdio"]);
             }
             Self::NativeHttp | Self::NativeTcp | Self::HostedComponent | Self::LentComponent => {
-                command.args(["--transport", "http", "--address", "127.0.0.1", "--port", &port]);
+                let transport = settings.find("MCP_TRANSPORT").unwrap_or("http");
+                command.args(["--transport", transport, "--address", "127.0.0.1", "--port", &port]);
                 if let Some(component) = self.component()? {
                     command.arg("--component").arg(component);
                 }

@@ -10,6 +10,8 @@
 pub mod artifact;
 pub mod cell;
 pub mod client;
+pub mod clients;
+pub mod conformance;
 pub mod gate;
 pub mod harness;
 pub mod host;

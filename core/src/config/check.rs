@@ -276,6 +276,7 @@ impl Reader<'_> {
             blocked_query_clauses: self.blocked_query_clauses(),
             tool_timeouts: self.tool_timeouts(clickhouse.max_execution_time),
             tools: self.tools(),
+            sealing_secret: self.secrets("server.sealing_secret"),
             jwe,
             oauth,
             token,
@@ -289,7 +290,7 @@ impl Reader<'_> {
     /// `None` when what was chosen is refused.
     fn transport(&self) -> Option<Transport> {
         match (self.host, self.choice("server.transport")) {
-            (Host::Edge | Host::Hosted, _) | (Host::Native, "http") => Some(Transport::Http),
+            (Host::Edge | Host::Hosted, _) | (Host::Native, "http" | "sse") => Some(Transport::Http),
             (Host::Native, "stdio") if !self.gathered.is_unread("server.transport") => Some(Transport::Stdio),
             (Host::Native, _) => None,
         }

@@ -203,7 +203,7 @@ mod tests {
             (error.lines().count(), error.contains("there is no token"))
         };
         assert_eq!(missed("stdio"), (1, true));
-        assert_eq!(missed("sse"), (1, false));
         assert_eq!(missed("htpp"), (1, false));
+        assert!(loaded(&[GOOD, ("MCP_TRANSPORT", "sse")]).is_ok());
     }
 }

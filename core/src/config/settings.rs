@@ -180,6 +180,8 @@ pub struct Server {
     pub tool_timeouts: Vec<(String, u64)>,
     /// Which tools there are.
     pub tools: Tools,
+    /// What seals the state that clients carry: the first seals, all open. Empty where it is derived from another secret.
+    pub sealing_secret: Vec<Secret<String>>,
     /// JWE tokens.
     pub jwe: Jwe,
     /// OAuth; `None` where callers are not asked for its tokens.
@@ -201,7 +203,7 @@ pub struct Server {
 pub enum Transport {
     /// One client on standard input and output.
     Stdio,
-    /// Streamable HTTP.
+    /// Streamable HTTP, and HTTP+SSE beside it.
     Http,
 }
 

@@ -257,7 +257,8 @@ fn every_key_that_is_not_live_is_refused_and_its_zero_value_is_not() {
     native("", &[], &[("config-reload-time", "0")]).unwrap();
     // A later layer may take back what an earlier one asked for.
     native("server: {oauth: {enabled: true}}", &[], &[("oauth-enabled", "false")]).unwrap();
-    assert!(refusal("", &[], &[("transport", "sse")]).contains("not supported yet"));
+    let sse = native("", &[], &[("transport", "sse")]).unwrap().config;
+    assert_eq!(sse, native("", &[], &[("transport", "http")]).unwrap().config, "one is served beside the other");
     assert!(
         refusal("", &[], &[("transport", "htpp")]).contains("takes `stdio` or `http` or `sse`, not `htpp`")
     );

@@ -13,16 +13,21 @@ use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use super::failure::{Failure, Refusal, disclose};
 use super::generator::{MAX_BODY, MintRight};
 use super::health;
+use super::principal::principal;
 use super::rest::{self, RestCall, Site};
 use super::route::Route;
 use super::service::Service;
+use super::session::Session;
 use crate::env::Env;
 use crate::fetch::FetchRequest;
 use crate::identity::{BearerError, Caller, Order, find_bearer};
 use crate::jose::token::open;
 use crate::oauth::{self, Endpoint, Server};
 use crate::secret::Secret;
-use crate::transport::headers::{check_head, takes_events};
+use crate::transport::headers::{
+    HeadError, LAST_EVENT, SESSION, check_head, check_json_type, check_length, declared_version,
+    declares_stateless, may_take_events, takes_events,
+};
 use crate::transport::sse;
 
 /// What becomes of a request.
@@ -46,12 +51,40 @@ pub struct Admitted {
     pub(super) headers: HeaderMap,
     pub(super) purpose: Purpose,
     pub(super) origin: Option<String>,
+    /// The session that the request is part of, once the host has found it and its caller is the same.
+    pub(super) session: Option<Session>,
+}
+
+/// What a request wants of something that outlives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamWish {
+    /// The stream of HTTP+SSE, which begins a session (MCP 2024-11-05, transports).
+    Events,
+    /// A message to the session of such a stream.
+    Message {
+        /// Which.
+        session: String,
+    },
+    /// A stream of a session's messages, or the rest of one that broke off (MCP 2025-11-25, transports).
+    Listen {
+        /// The session.
+        session: String,
+        /// The last event that the client has seen.
+        after: Option<String>,
+    },
+    /// The end of a session.
+    End {
+        /// Which.
+        session: String,
+    },
 }
 
 /// What a head has proved, and so what its body may ask for.
 pub(super) enum Purpose {
     /// MCP as this caller.
     Mcp(Caller),
+    /// A stream, or a session, of this caller.
+    Stream(Caller, StreamWish),
     /// A call of a tool over REST as this caller.
     Rest(Caller, Box<RestCall>),
     /// The schema of what this caller may call over REST; one who has not said who they are may ask, too.
@@ -69,13 +102,112 @@ impl Admitted {
     pub fn max_body(&self) -> usize {
         let configured = self.service.config.server.max_body_bytes;
         match &self.purpose {
-            Purpose::Mcp(_) => configured,
+            Purpose::Mcp(_) | Purpose::Stream(_, StreamWish::Message { .. }) => configured,
             Purpose::Rest(_, call) if call.in_url.is_none() => configured,
             Purpose::Mint(_) => configured.min(MAX_BODY),
             Purpose::OAuth(request) if request.method == Method::POST => super::oauth::MAX_BODY,
             Purpose::OAuth(_) => 0,
-            Purpose::Rest(_, _) | Purpose::Schema(_, _) | Purpose::Health(_) => 0,
+            Purpose::Rest(_, _) | Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Stream(_, _) => 0,
         }
+    }
+
+    /// What the request wants of something that outlives it; the host does it.
+    pub fn stream_wish(&self) -> Option<&StreamWish> {
+        match &self.purpose {
+            Purpose::Stream(_, wish) => Some(wish),
+            Purpose::Mcp(_)
+            | Purpose::Rest(_, _)
+            | Purpose::Schema(_, _)
+            | Purpose::Health(_)
+            | Purpose::Mint(_)
+            | Purpose::OAuth(_) => None,
+        }
+    }
+
+    /// The session that the request names. Stateless requests have none, whatever they name (MCP 2026-07-28, transports).
+    pub fn session_id(&self) -> Option<&str> {
+        match &self.purpose {
+            Purpose::Stream(_, StreamWish::Events) => None,
+            Purpose::Stream(
+                _,
+                StreamWish::Message { session }
+                | StreamWish::Listen { session, .. }
+                | StreamWish::End { session },
+            ) => Some(session),
+            Purpose::Mcp(_) if self.service.abilities.sessions => {
+                let version = declared_version(&self.headers).ok()?;
+                let named = self.headers.get(SESSION)?.to_str().ok()?;
+                (!declares_stateless(version)).then_some(named)
+            }
+            Purpose::Mcp(_)
+            | Purpose::Rest(_, _)
+            | Purpose::Schema(_, _)
+            | Purpose::Health(_)
+            | Purpose::Mint(_)
+            | Purpose::OAuth(_) => None,
+        }
+    }
+
+    /// Makes the request part of the session that it names. One who has not opened the session is told that there is none:
+    /// to know its id is no credential (MCP, security best practices).
+    ///
+    /// # Errors
+    /// The answer to whom the session does not belong.
+    pub fn join(mut self, env: &Env<'_>, session: Option<Session>) -> Result<Self, Response<Bytes>> {
+        let (Purpose::Mcp(caller) | Purpose::Stream(caller, _)) = &self.purpose else {
+            return Err(self.refuse(&Failure::UnknownSession));
+        };
+        let who = |caller: &Caller| principal(&self.service.config, &caller.access);
+        let session = session.filter(|session| {
+            let is_theirs = who(caller).is_some_and(|who_asks| who(&session.caller) == Some(who_asks));
+            is_theirs && session.caller.expires.is_none_or(|expires| env.now <= expires)
+        });
+        match session {
+            Some(session) => {
+                self.session = Some(session);
+                Ok(self)
+            }
+            None => Err(self.refuse(&Failure::UnknownSession)),
+        }
+    }
+
+    /// Begins the session of a stream of HTTP+SSE, with an id that nobody can guess.
+    pub fn open_session(&self, env: &mut Env<'_>) -> Option<Session> {
+        let Purpose::Stream(caller, StreamWish::Events) = &self.purpose else { return None };
+        let id = format!("{}{}", env.random_id(), env.random_id());
+        Some(Session::new(caller.clone(), Some(id)))
+    }
+
+    /// The service that admitted it.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The answer to a message that needs none.
+    pub fn accepted(&self) -> Response<Bytes> {
+        json_answer(202, None, self.origin.as_deref())
+    }
+
+    /// The answer to who ended a session.
+    pub fn ended(&self) -> Response<Bytes> {
+        let mut answer = json_answer(202, None, self.origin.as_deref());
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+        answer
+    }
+
+    /// The head of a stream that the request opens.
+    pub fn events_head(&self) -> Response<()> {
+        stream_head(self.origin.as_deref())
+    }
+
+    /// The answer to somebody who has too many streams open already.
+    pub fn too_many_streams(&self) -> Response<Bytes> {
+        self.refuse(&Failure::TooManyStreams)
+    }
+
+    /// The answer while all together have too many streams open.
+    pub fn busy(&self) -> Response<Bytes> {
+        self.refuse(&Failure::Busy)
     }
 
     /// The path as logs may show it.
@@ -87,6 +219,7 @@ impl Admitted {
     pub fn subject(&self) -> Option<&str> {
         match &self.purpose {
             Purpose::Mcp(caller)
+            | Purpose::Stream(caller, _)
             | Purpose::Rest(caller, _)
             | Purpose::Schema(Some(caller), _)
             | Purpose::Health(caller) => caller.access.subject.as_deref(),
@@ -100,9 +233,7 @@ impl Admitted {
         if !matches!(self.purpose, Purpose::Mcp(_)) || !takes_events(&self.headers) {
             return None;
         }
-        let mut head = sse::head();
-        allow_origin(head.headers_mut(), self.origin.as_deref());
-        Some(head)
+        Some(self.events_head())
     }
 
     /// The answer to a body that turned out longer than allowed.
@@ -134,9 +265,11 @@ impl Admitted {
         let origin = self.origin.as_deref();
         match &self.purpose {
             Purpose::Rest(_, _) | Purpose::Schema(_, _) => rest::refusal(failure, origin),
-            Purpose::Mcp(_) | Purpose::Health(_) | Purpose::Mint(_) | Purpose::OAuth(_) => {
-                failure_answer(failure, origin)
-            }
+            Purpose::Mcp(_)
+            | Purpose::Stream(_, _)
+            | Purpose::Health(_)
+            | Purpose::Mint(_)
+            | Purpose::OAuth(_) => failure_answer(failure, origin),
         }
     }
 }
@@ -181,6 +314,7 @@ pub fn admit(env: &mut Env<'_>, service: &Arc<Service>, head: &Parts) -> Admissi
             headers: head.headers.clone(),
             purpose,
             origin,
+            session: None,
         }),
         Ok(Judged::Answer(answer)) => Admission::Answer(answer),
         Err(Unsettled::Learn(request)) => Admission::Learn(request),
@@ -212,6 +346,7 @@ fn admit_oauth(service: &Arc<Service>, server: &Server, endpoint: Endpoint, head
             headers: head.headers.clone(),
             purpose,
             origin: None,
+            session: None,
         }),
         Ok(Judged::Answer(answer)) => Admission::Answer(answer),
         Ok(Judged::Alive | Judged::Healthy) => Admission::Answer(failure_answer(&Failure::NoSuchPath, None)),
@@ -256,9 +391,18 @@ fn judge(
             None => Judged::Healthy,
         }),
         Route::Live | Route::Health => Err(Failure::Method { allow: "GET" }.into()),
-        Route::Mcp { .. } if head.method != Method::POST => Err(Failure::Method { allow: "POST" }.into()),
-        Route::Mcp { token } => {
+        Route::Mcp { token, .. } => {
+            let asked = asked_of_streams(service, head, &route)?;
             let caller = authenticate(env, service, head, token.as_ref(), Order::Mcp)?;
+            if let Some(wish) = asked {
+                let wish = wish.read(head)?;
+                if matches!(wish, StreamWish::Message { .. }) {
+                    check_json_type(&head.headers).map_err(Failure::Head)?;
+                    check_length(&head.headers, service.config.server.max_body_bytes)
+                        .map_err(Failure::Head)?;
+                }
+                return Ok(Judged::Read(route, Purpose::Stream(caller, wish)));
+            }
             check_head(&head.headers, service.config.server.max_body_bytes).map_err(Failure::Head)?;
             Ok(Judged::Read(route, Purpose::Mcp(caller)))
         }
@@ -272,6 +416,86 @@ fn judge(
         }
         Route::OAuth => Err(Failure::NoSuchPath.into()),
     }
+}
+
+/// What the method and the path want of streams, before it is known who asks; `None` for a message of its own.
+enum AskedOfStreams {
+    Events,
+    Message(String),
+    Listen,
+    End,
+}
+
+fn asked_of_streams(
+    service: &Service,
+    head: &Parts,
+    route: &Route,
+) -> Result<Option<AskedOfStreams>, Failure> {
+    let is_older = matches!(route, Route::Mcp { events: true, .. });
+    let (streams, sessions) = (service.streams, service.streams && service.abilities.sessions);
+    match head.method {
+        Method::POST if is_older => match named_session(head.uri.query()) {
+            Some(_) if !streams => Err(Failure::UnknownSession),
+            named => Ok(named.map(AskedOfStreams::Message)),
+        },
+        Method::POST => Ok(None),
+        Method::GET if is_older && streams => Ok(Some(AskedOfStreams::Events)),
+        Method::GET if is_older => Err(Failure::NoStreams),
+        Method::GET if sessions => Ok(Some(AskedOfStreams::Listen)),
+        Method::DELETE if sessions && !is_older => Ok(Some(AskedOfStreams::End)),
+        _ if is_older && streams => Err(Failure::Method { allow: "GET, POST" }),
+        _ if sessions => Err(Failure::Method { allow: "GET, POST, DELETE" }),
+        _ => Err(Failure::Method { allow: "POST" }),
+    }
+}
+
+impl AskedOfStreams {
+    /// The wish, from the headers of somebody who was let in.
+    fn read(self, head: &Parts) -> Result<StreamWish, Failure> {
+        let session = || {
+            let named = head.headers.get(SESSION).ok_or(Failure::NoSession)?;
+            named.to_str().map(str::to_owned).map_err(|_| Failure::UnknownSession)
+        };
+        let takes_events = || match may_take_events(&head.headers) {
+            true => Ok(()),
+            false => Err(Failure::Head(HeadError::NotEventsAcceptable)),
+        };
+        Ok(match self {
+            Self::Events => {
+                takes_events()?;
+                StreamWish::Events
+            }
+            Self::Message(session) => StreamWish::Message { session },
+            Self::Listen => {
+                takes_events()?;
+                let after = head.headers.get(LAST_EVENT).and_then(|last| last.to_str().ok());
+                StreamWish::Listen { session: session()?, after: after.map(str::to_owned) }
+            }
+            Self::End => StreamWish::End { session: session()? },
+        })
+    }
+}
+
+/// The session that the query of a URL names, however a client writes the name.
+fn named_session(query: Option<&str>) -> Option<String> {
+    query?.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        matches!(name, "sessionId" | "session_id" | "sessionid").then(|| value.to_owned())
+    })
+}
+
+/// Names the session that an answer begins.
+pub(super) fn name_session(answer: &mut Response<Bytes>, session: &Session) {
+    if let Some(id) = session.id().and_then(|id| HeaderValue::from_str(id).ok()) {
+        answer.headers_mut().insert(SESSION, id);
+    }
+}
+
+/// The head of an event stream.
+pub(super) fn stream_head(origin: Option<&str>) -> Response<()> {
+    let mut head = sse::head();
+    allow_origin(head.headers_mut(), origin);
+    head
 }
 
 /// Who sent a request.
@@ -310,11 +534,11 @@ fn preflight(head: &Parts, origin: Option<&str>) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let headers = answer.headers_mut();
-    headers.insert("access-control-allow-methods", HeaderValue::from_static("GET, POST, OPTIONS"));
+    headers.insert("access-control-allow-methods", HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
     let wanted = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let usual = HeaderValue::from_static(
-        "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, x-altinity-mcp-key, \
-         x-housekey-key",
+        "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, \
+         last-event-id, x-altinity-mcp-key, x-housekey-key",
     );
     headers.insert("access-control-allow-headers", wanted.unwrap_or(usual));
     headers.insert("access-control-max-age", HeaderValue::from_static("86400"));

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::admit::{Admitted, Purpose, failure_answer, json_answer};
+use super::admit::{Admitted, Purpose, StreamWish, failure_answer, json_answer};
 use super::dispatch::{Era, dispatch};
 use super::failure::{Failure, disclose};
 use super::generator::mint;
@@ -16,9 +15,9 @@ use super::health;
 use super::rest;
 use super::running::{Next, Scene, Surface};
 use super::service::Service;
+use super::session::Session;
 use super::step::{Reply, Step};
 use crate::env::Env;
-use crate::identity::Caller;
 use crate::jsonrpc::{self, ErrorObject, Malformed, Message, RequestId};
 use crate::mcp::{Meta, Revision};
 use crate::tool::catalogue;
@@ -32,42 +31,6 @@ pub enum Inbound {
     Http(Admitted, Bytes),
     /// A line of a stream, without its line break, and the session of that stream.
     Line(Arc<Service>, Bytes, Session),
-}
-
-/// What a line-based stream remembers between its messages.
-#[derive(Clone, Debug)]
-pub struct Session {
-    pub(super) caller: Caller,
-    pub(super) revision: Option<Revision>,
-    pub(super) told: Told,
-}
-
-/// Which tools made by rules a client was last told of. Requests of one session run beside each other and share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Told(Arc<AtomicU64>);
-
-impl Told {
-    /// Notes that the client has been told of these.
-    pub(super) fn note(&self, digest: u64) {
-        self.0.store(digest, Ordering::Relaxed);
-    }
-
-    /// Whether the client was told of others than these. It is said once.
-    pub(super) fn is_news(&self, digest: u64) -> bool {
-        let known = self.0.load(Ordering::Relaxed);
-        known != 0 && known != digest && self.0.swap(digest, Ordering::Relaxed) != digest
-    }
-}
-
-impl Session {
-    pub(super) fn new(caller: Caller) -> Self {
-        Self { caller, revision: None, told: Told::default() }
-    }
-
-    /// Whom the session's token names, for logs.
-    pub fn subject(&self) -> Option<&str> {
-        self.caller.access.subject.as_deref()
-    }
 }
 
 /// Messages that an array may have.
@@ -104,16 +67,35 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
     if body.len() > admitted.max_body() {
         return Next::Step(Step::Done(Reply::Http(admitted.too_large())));
     }
-    let Admitted { service, route: _, headers, purpose, origin } = admitted;
+    let Admitted { service, route: _, headers, purpose, origin, session } = admitted;
     let scene = |caller, origin| Scene {
         service: Arc::clone(&service),
         caller,
-        surface: Surface::Http { origin, takes_events: takes_events(&headers) },
         trace: trace_context(&headers),
+        surface: Surface::Http {
+            origin,
+            takes_events: takes_events(&headers),
+            headers: headers.clone(),
+            session: session.clone(),
+        },
         batch: None,
     };
     let scene = match purpose {
         Purpose::Mcp(caller) => scene(caller, origin),
+        // A message of the older transport is a line of its stream, once it is known which.
+        Purpose::Stream(_, StreamWish::Message { .. }) => {
+            return match session {
+                Some(session) => begin_line(env, service, body, session),
+                None => Next::Step(Step::Done(Reply::Http(failure_answer(
+                    &Failure::UnknownSession,
+                    origin.as_deref(),
+                )))),
+            };
+        }
+        Purpose::Stream(_, StreamWish::Events | StreamWish::Listen { .. } | StreamWish::End { .. }) => {
+            let answer = failure_answer(&Failure::NoSession, origin.as_deref());
+            return Next::Step(Step::Done(Reply::Http(answer)));
+        }
         Purpose::Rest(caller, call) => return rest::call(env, scene(caller, origin), *call, body),
         // What rules make is for callers: a stranger's query would run as nobody.
         Purpose::Schema(Some(caller), site) if catalogue::has_rules(&service.config) => {
@@ -142,8 +124,13 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         Ok(value) => value,
         Err(failure) => return refuse(scene, &failure, None, None),
     };
-    match post(&headers, value) {
-        Ok(Post::One(message, era)) => dispatch(env, scene, message, &era),
+    match post(&headers, value, &scene) {
+        Ok(Post::One(message, era)) => {
+            if let Some(reply) = of_session(&scene, &message) {
+                return Next::Step(Step::Done(reply));
+            }
+            dispatch(env, scene, message, &era)
+        }
         Ok(Post::Batch(batch)) => Next::Element(Scene { batch: Some(batch), ..scene }),
         Err((failure, id)) => refuse(scene, &failure, id.as_ref(), None),
     }
@@ -166,16 +153,22 @@ enum Post {
 
 /// Which era a posted body belongs to. The order of the checks is that of MCP 2026-07-28, transports: `_meta`, then
 /// headers against body, then the version.
-fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<RequestId>)> {
+fn post(headers: &HeaderMap, value: Value, scene: &Scene) -> Result<Post, (Failure, Option<RequestId>)> {
     let declared = declared_version(headers).map_err(|error| (Failure::Mismatch(error), None))?;
+    // What a session has agreed on is not for a header to change.
+    let agreed = scene.session().and_then(|session| session.revision);
+    let handshake = agreed.or_else(|| declared.and_then(Revision::parse)).unwrap_or(Revision::WITHOUT_HEADER);
     if let Value::Array(elements) = value {
-        let revision = declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER);
+        let revision = handshake;
         let stateless = declares_stateless(declared) || elements.iter().any(speaks_stateless);
+        if !stateless && scene.lacks_session() {
+            return Err((Failure::NoSession, None));
+        }
         return batch(elements, revision, stateless).map(Post::Batch).map_err(|failure| (failure, None));
     }
     let message =
         Message::parse(value).map_err(|Malformed { id, reason }| (Failure::Malformed(reason), id))?;
-    let handshake = Era::Handshake(declared.and_then(Revision::parse).unwrap_or(Revision::WITHOUT_HEADER));
+    let handshake = Era::Handshake(handshake);
     let stateless = declares_stateless(declared);
     let unknown = declared.filter(|version| Revision::parse(version).is_none());
     let Message::Request { id, method, params } = &message else {
@@ -187,6 +180,7 @@ fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<Requ
             Message::Response { id, .. } if stateless => {
                 Err((Failure::Malformed("no response is awaited here"), Some(id)))
             }
+            _ if !stateless && scene.lacks_session() => Err((Failure::NoSession, None)),
             Message::Response { .. } | Message::Notification { .. } | Message::Request { .. } => {
                 Ok(Post::One(message, handshake))
             }
@@ -194,7 +188,12 @@ fn post(headers: &HeaderMap, value: Value) -> Result<Post, (Failure, Option<Requ
     };
     if !Meta::is_present(params) {
         if !stateless {
-            return Ok(Post::One(message, handshake));
+            return match method.as_str() {
+                "initialize" => Ok(Post::One(message, handshake)),
+                // MCP 2025-11-25, transports, session management.
+                _ if scene.lacks_session() => Err((Failure::NoSession, None)),
+                _ => Ok(Post::One(message, handshake)),
+            };
         }
         if method == "initialize" {
             let mismatch = MismatchError::Different(headers::PROTOCOL_VERSION);
@@ -224,10 +223,22 @@ fn stateless_era(params: &jsonrpc::Params) -> Result<(Meta, Result<Era, Failure>
     Ok((meta, era))
 }
 
+/// What a message to a session is that no method answers: a response to a request of ours, or a request taken back.
+fn of_session(scene: &Scene, message: &Message) -> Option<Reply> {
+    scene.session()?;
+    match message {
+        Message::Response { id, result } => Some(Reply::Answer(id.clone(), result.clone())),
+        Message::Notification { method, params } if method == "notifications/cancelled" => {
+            params.get("requestId").and_then(RequestId::parse).map(Reply::Cancel)
+        }
+        Message::Notification { .. } | Message::Request { .. } => None,
+    }
+}
+
 fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Session) -> Next {
-    let Session { caller, revision, told } = session;
+    let (caller, revision) = (session.caller.clone(), session.revision);
     let expired = caller.expires.is_some_and(|expires| env.now > expires);
-    let surface = Surface::Line { told, notices: Vec::new() };
+    let surface = Surface::Line { session, notices: Vec::new() };
     let scene = Scene { service, caller, surface, trace: None, batch: None };
     if line.iter().all(u8::is_ascii_whitespace) {
         return Next::Step(Step::Done(scene.reply(200, None, None)));
@@ -254,13 +265,10 @@ fn begin_line(env: &mut Env<'_>, service: Arc<Service>, line: &[u8], session: Se
             return refuse(scene, &Failure::Malformed(reason), id.as_ref(), None);
         }
     };
+    if let Some(reply) = of_session(&scene, &message) {
+        return Next::Step(Step::Done(reply));
+    }
     match &message {
-        Message::Notification { method, params } if method == "notifications/cancelled" => {
-            Next::Step(Step::Done(match params.get("requestId").and_then(RequestId::parse) {
-                Some(id) => Reply::Cancel(id),
-                None => scene.reply(200, None, None),
-            }))
-        }
         Message::Notification { .. } | Message::Response { .. } => {
             Next::Step(Step::Done(scene.reply(200, None, None)))
         }

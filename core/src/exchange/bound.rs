@@ -130,7 +130,11 @@ impl Admitted {
             Purpose::Mcp(caller) | Purpose::Rest(caller, _) => {
                 Some(Bound { service: Arc::clone(&self.service), access: Arc::clone(&caller.access) })
             }
-            Purpose::Schema(_, _) | Purpose::Health(_) | Purpose::Mint(_) | Purpose::OAuth(_) => None,
+            Purpose::Stream(_, _)
+            | Purpose::Schema(_, _)
+            | Purpose::Health(_)
+            | Purpose::Mint(_)
+            | Purpose::OAuth(_) => None,
         }
     }
 }
@@ -184,6 +188,7 @@ impl Bound {
             config: Arc::clone(config),
             trace: asked.trace.clone(),
             progress: asked.progress,
+            client: Default::default(),
         };
         let question = Question { statement, parameters, settings: given.inputs, rows, seconds: None };
         let Plan { mut request, limits, time: _, theirs } = Plan::new(env, &call, &given.tool, question);

@@ -15,6 +15,7 @@ use crate::mcp::{MetaError, Revision, supported_versions};
 use crate::oauth::TokenRefusal;
 use crate::transport::guard::GuardError;
 use crate::transport::headers::{HeadError, MismatchError};
+use crate::transport::parameter_headers::ParameterError;
 
 /// Why a message is not answered with a result, grouped by who can mend it.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,8 @@ pub enum Failure {
     Meta(MetaError),
     /// Headers and body disagree.
     Mismatch(MismatchError),
+    /// The header of a parameter and the parameter disagree.
+    Parameter(ParameterError),
     /// The revision is not one that a request may name.
     Version {
         /// As the client wrote it.
@@ -86,6 +89,21 @@ pub enum Failure {
     Params(String),
     /// A method other than a tool could not be done; the text is for whoever asked.
     NotDone(String),
+    /// The request cannot be done without something that the client has not declared.
+    MissingCapability {
+        /// As the client would declare it.
+        required: Value,
+    },
+    /// A request outside of a session where one is needed.
+    NoSession,
+    /// The older transport, where nothing outlives a request.
+    NoStreams,
+    /// A session that is not there, any more or for this caller.
+    UnknownSession,
+    /// Somebody has as many streams open as they may.
+    TooManyStreams,
+    /// All together have.
+    Busy,
     /// A line-based stream without a handshake and without `_meta`.
     NoHandshake,
     /// The token of a line-based stream has run out.
@@ -205,9 +223,11 @@ pub fn disclose(failure: &Failure) -> Disclosure {
             plain(400, error.to_string())
         }
         Failure::Rest(RestError::Failed { blame, reason }) => plain(blame.status(), reason.clone()),
-        Failure::Head(error @ (HeadError::NotAcceptable | HeadError::NotJsonAcceptable)) => {
-            plain(406, error.to_string())
-        }
+        Failure::Head(
+            error @ (HeadError::NotAcceptable
+            | HeadError::NotJsonAcceptable
+            | HeadError::NotEventsAcceptable),
+        ) => plain(406, error.to_string()),
         Failure::Head(error @ HeadError::UnsupportedMediaType) => plain(415, error.to_string()),
         Failure::Head(error @ HeadError::TooLarge(_)) => plain(413, error.to_string()),
         Failure::BodyTooLarge(most) => plain(413, HeadError::TooLarge(*most).to_string()),
@@ -224,6 +244,7 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::Meta(error) => rpc(400, jsonrpc::INVALID_PARAMS, error.to_string()),
         Failure::Mismatch(error) => rpc(400, jsonrpc::HEADER_MISMATCH, error.to_string()),
+        Failure::Parameter(error) => rpc(400, jsonrpc::HEADER_MISMATCH, error.to_string()),
         Failure::Version { requested } => {
             let message = format!("the protocol version {} is not supported", shortened(requested));
             let data = json!({ "supported": supported_versions(), "requested": requested });
@@ -249,6 +270,35 @@ pub fn disclose(failure: &Failure) -> Disclosure {
         }
         Failure::Params(reason) => rpc(200, jsonrpc::INVALID_PARAMS, reason.clone()),
         Failure::NotDone(reason) => rpc(200, jsonrpc::INTERNAL_ERROR, reason.clone()),
+        // MCP 2026-07-28, error codes.
+        Failure::MissingCapability { required } => with_data(
+            rpc(
+                400,
+                jsonrpc::MISSING_CLIENT_CAPABILITY,
+                "this cannot be done without asking, and the client has not declared that it can be asked".into(),
+            ),
+            json!({ "requiredCapabilities": required }),
+        ),
+        // MCP 2025-11-25, transports, session management.
+        Failure::NoSession => plain(400, "the header Mcp-Session-Id is missing: send `initialize` first".into()),
+        Failure::UnknownSession => plain(404, "there is no such session: send `initialize` again".into()),
+        Failure::NoStreams => Disclosure {
+            allow: Some("POST"),
+            ..plain(
+                405,
+                "this server keeps nothing from one request to the next, so it has no event streams: POST messages \
+                 here (streamable HTTP)"
+                    .into(),
+            )
+        },
+        Failure::TooManyStreams => Disclosure {
+            retry_after: Some(5),
+            ..plain(429, "this caller has too many streams open: close one".into())
+        },
+        Failure::Busy => Disclosure {
+            retry_after: Some(5),
+            ..plain(503, "too many streams are open: try again later".into())
+        },
         Failure::NoHandshake => {
             let message =
                 "send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)";
@@ -458,6 +508,31 @@ mod tests {
             ),
             (Failure::Params("x".into()), "200 -32602 x"),
             (Failure::NotDone("x".into()), "200 -32603 x"),
+            (
+                Failure::Parameter(ParameterError::Missing("region".into())),
+                "400 -32020 the header Mcp-Param-region is missing",
+            ),
+            (
+                Failure::MissingCapability { required: json!({ "sampling": {} }) },
+                "400 -32021 this cannot be done without asking, and the client has not declared that it can be asked \
+                 {\"requiredCapabilities\":{\"sampling\":{}}}",
+            ),
+            (Failure::NoSession, "400 the header Mcp-Session-Id is missing: send `initialize` first"),
+            (
+                Failure::NoStreams,
+                "405 this server keeps nothing from one request to the next, so it has no event streams: POST messages \
+                 here (streamable HTTP) | Allow: POST",
+            ),
+            (
+                Failure::Head(HeadError::NotEventsAcceptable),
+                "406 Accept must allow text/event-stream",
+            ),
+            (Failure::UnknownSession, "404 there is no such session: send `initialize` again"),
+            (
+                Failure::TooManyStreams,
+                "429 this caller has too many streams open: close one | Retry-After: 5",
+            ),
+            (Failure::Busy, "503 too many streams are open: try again later | Retry-After: 5"),
             (
                 Failure::NoHandshake,
                 "400 -32602 send `initialize` first, or give every request its `params._meta` (MCP 2026-07-28)",

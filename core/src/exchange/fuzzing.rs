@@ -184,6 +184,7 @@ impl World<'_> {
                 }
                 Step::Fetch(_, waiting) => waiting.resume(&mut self.env(), Err(FetchFailure::Unreachable)),
                 Step::Ask(_, waiting) => waiting.decline(&mut self.env()),
+                Step::Tell(_, waiting) => waiting.resume(&mut self.env()),
                 Step::Wait(_, waiting) => waiting.resume(&mut self.env()),
             };
         }

@@ -38,6 +38,7 @@ pub(super) fn check(env: &mut Env<'_>, scene: Scene) -> Next {
         config: Arc::clone(&scene.service.config),
         trace: None,
         progress: false,
+        client: Default::default(),
     };
     let task: Arc<dyn Task> = Arc::new(Probe);
     Running::new(RequestId::Number(0), task, call, Shape::Health, scene).start(env)
@@ -48,7 +49,10 @@ pub(super) fn answer(scene: &Scene, now: UnixTime, result: &CallResult) -> Respo
     let origin = scene.origin();
     match result {
         CallResult::Structured(_) => report(200, now, "healthy", &[("clickhouse", "connected")], origin),
-        CallResult::Failed(_) | CallResult::BadArguments(_) | CallResult::Absent(_) => {
+        CallResult::Failed(_)
+        | CallResult::BadArguments(_)
+        | CallResult::Absent(_)
+        | CallResult::Content { .. } => {
             report(503, now, "unhealthy", &[("error", "ClickHouse connection failed")], origin)
         }
     }
@@ -89,7 +93,7 @@ impl Task for Probe {
     fn resume(&self, _env: &mut Env<'_>, _call: &Call, _state: ToolState, moment: Moment) -> ToolStep {
         let well = match moment {
             Moment::Queried(outcome) => matches!(outcome, Outcome::Rows { .. }),
-            Moment::Fetched(_) | Moment::Answered(_) | Moment::Woken => false,
+            Moment::Fetched(_) | Moment::Answered(_) | Moment::Woken | Moment::Told => false,
         };
         let result =
             if well { CallResult::Structured("{}".into()) } else { CallResult::Failed(String::new()) };

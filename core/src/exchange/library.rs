@@ -5,14 +5,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::begin::refuse;
+use super::dispatch::Era;
 use super::failure::Failure;
+use super::pages;
+use super::round_trip::Trip;
 use super::running::{Next, Running, Scene, Shape};
 use super::service::Service;
 use crate::completion::Completion;
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::{
-    PromptDefinition, Revision, completion_result, prompts_result, resources_result, templates_result,
+    Address, PromptDefinition, ResourceDefinition, Revision, completion_result, prompts_result, resources_result, templates_result,
     trace_context,
 };
 use crate::tool::{Call, Task};
@@ -36,17 +39,20 @@ pub(super) fn has(service: &Service, method: &str) -> bool {
 }
 
 /// Answers a method that is one of these, or begins the work that will.
-pub(super) fn answer(env: &mut Env<'_>, scene: Scene, method: &str, asked: Asked) -> Next {
+pub(super) fn answer(env: &mut Env<'_>, scene: Scene, method: &str, mut asked: Asked, era: &Era) -> Next {
+    let (trip, resumed) = match (era, method) {
+        (Era::Stateless(_), "resources/read" | "prompts/get") => {
+            match Trip::begin(env, &scene, method, &mut asked.params) {
+                Ok((trip, resumed)) => (Some(trip), resumed),
+                Err(failure) => return refuse(scene, &failure, Some(&asked.id), Some(asked.revision)),
+            }
+        }
+        (Era::Stateless(_) | Era::Handshake(_), _) => (None, None),
+    };
     let begun = match method {
-        "resources/list" => {
-            list(&scene, &asked, |service| resources_result(service.resources.definitions(), asked.revision))
-        }
-        "resources/templates/list" => {
-            list(&scene, &asked, |service| templates_result(service.resources.definitions(), asked.revision))
-        }
-        "prompts/list" => {
-            list(&scene, &asked, |service| prompts_result(service.prompts.definitions(), asked.revision))
-        }
+        "resources/list" => resources(&scene, &asked, method, false),
+        "resources/templates/list" => resources(&scene, &asked, method, true),
+        "prompts/list" => prompts(&scene, &asked, method),
         "resources/read" => read(&scene, &asked),
         "prompts/get" => prompt(&scene, &asked),
         _ => complete(&scene, &asked),
@@ -62,9 +68,10 @@ pub(super) fn answer(env: &mut Env<'_>, scene: Scene, method: &str, asked: Asked
                 // What the message says of itself is nearer than what its envelope says.
                 trace: trace_context(&asked.params).or_else(|| scene.trace.clone()),
                 progress: false,
+                client: scene.client(era, &asked.params),
             };
             let shape = Shape::Method { revision: asked.revision, cached };
-            Running::new(asked.id, task, call, shape, scene).start(env)
+            Running::new(asked.id, task, call, shape, scene).of_message(trip, None).start_from(env, resumed)
         }
         Err(failure) => refuse(scene, &failure, Some(&asked.id), Some(asked.revision)),
     }
@@ -77,19 +84,35 @@ enum Begun {
     Task { task: Arc<dyn Task>, arguments: Params, cached: bool },
 }
 
-/// A list that is the same for everybody and always fits: there is no second page.
-fn list(scene: &Scene, asked: &Asked, result: impl FnOnce(&Service) -> Value) -> Result<Begun, Failure> {
-    refuse_cursor(&asked.params)?;
-    let result = result(&scene.service).to_string();
-    Ok(Begun::Done(scene.completed(&result, true, asked.revision)))
+/// A page of the resources, or of the families of them.
+fn resources(scene: &Scene, asked: &Asked, method: &str, of_families: bool) -> Result<Begun, Failure> {
+    let wanted = |entry: &&ResourceDefinition| matches!(entry.address, Address::Template(_)) == of_families;
+    let entries: Vec<&ResourceDefinition> = scene.service.resources.definitions().filter(wanted).collect();
+    let addresses = entries.iter().map(|entry| {
+        let (Address::Uri(address) | Address::Template(address)) = &entry.address;
+        address.as_str()
+    });
+    let page = pages::page(method, addresses, pages::cursor(&asked.params)?)?;
+    let entries = page.of(&entries).iter().copied();
+    let result = match of_families {
+        true => templates_result(entries, asked.revision),
+        false => resources_result(entries, asked.revision),
+    };
+    Ok(list(scene, asked, &page, result))
 }
 
-/// No list of ours has pages, so no cursor is one of ours.
-pub(super) fn refuse_cursor(params: &Params) -> Result<(), Failure> {
-    match params.get("cursor") {
-        None | Some(Value::Null) => Ok(()),
-        Some(_) => Err(Failure::Params("the cursor is not one of this server's".into())),
-    }
+/// A page of the prompts.
+fn prompts(scene: &Scene, asked: &Asked, method: &str) -> Result<Begun, Failure> {
+    let entries: Vec<&PromptDefinition> = scene.service.prompts.definitions().collect();
+    let names = entries.iter().map(|entry| entry.name.as_str());
+    let page = pages::page(method, names, pages::cursor(&asked.params)?)?;
+    let result = prompts_result(page.of(&entries).iter().copied(), asked.revision);
+    Ok(list(scene, asked, &page, result))
+}
+
+fn list(scene: &Scene, asked: &Asked, page: &pages::Page, mut result: Value) -> Begun {
+    page.mark(&mut result);
+    Begun::Done(scene.completed(&result.to_string(), true, asked.revision))
 }
 
 fn read(scene: &Scene, asked: &Asked) -> Result<Begun, Failure> {

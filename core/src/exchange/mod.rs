@@ -8,6 +8,7 @@
 //!  body ──► begin ──► Step::Query ──► AwaitQuery::accept* ──► finish ──► Step::Done(Reply)
 //!                     Step::Fetch ──► AwaitFetch::resume  ──► …
 //!                     Step::Ask   ──► AwaitAnswer::resume ──► …
+//!                     Step::Tell  ──► AwaitTold::resume   ──► …
 //!                     Step::Wait  ──► AwaitTime::resume   ──► …
 //! ```
 //!
@@ -25,15 +26,22 @@ mod generator;
 mod health;
 mod library;
 mod oauth;
+mod pages;
+mod principal;
 mod progress;
 mod rest;
+mod round_trip;
 mod route;
 mod running;
 mod service;
+mod session;
 mod step;
+mod subscription;
+mod watch;
 
-pub use admit::{Admission, Admitted, MOST_FACTS, admit, unsettled};
-pub use begin::{Inbound, Session, begin};
+pub use crate::mcp::ServerRequest;
+pub use admit::{Admission, Admitted, MOST_FACTS, StreamWish, admit, unsettled};
+pub use begin::{Inbound, begin};
 pub use bound::{Asked, AskedError, Bound, Bounded};
 pub use cancellation::kill_instead;
 pub use failure::{Disclosure, Failure, Refusal, disclose};
@@ -41,5 +49,10 @@ pub use generator::{GeneratorError, GeneratorGate, WishError};
 pub use oauth::{Challenge, OAuthTrouble};
 pub use rest::{Blame, QueryError, RestError};
 pub use route::{RestPath, Route};
-pub use service::{Offer, Service, StartError};
-pub use step::{AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, Flow, Reply, ServerRequest, Step};
+pub use service::{Abilities, Offer, Service, StartError};
+pub use session::Session;
+pub use step::{
+    AwaitAnswer, AwaitFetch, AwaitQuery, AwaitTime, AwaitTold, Flow, Question, Reply, Step, Word,
+};
+pub use subscription::Subscription;
+pub use watch::Watch;

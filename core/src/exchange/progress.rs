@@ -13,6 +13,8 @@ pub(super) struct Progress {
     /// Rows that the queries before this one have read, as far as the client knows.
     before: u64,
     told: Option<Told>,
+    /// What the tool itself has told last.
+    own: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,15 @@ pub(super) struct Due {
 }
 
 impl Progress {
+    /// Whether what a tool itself tells is further than what it told before.
+    pub(super) fn rises_to(&mut self, done: f64) -> bool {
+        let rises = done.is_finite() && self.own.is_none_or(|told| done > told);
+        if rises {
+            self.own = Some(done);
+        }
+        rises
+    }
+
     /// A tool may ask several questions: each goes on from where the last one came to.
     pub(super) fn begin_query(&mut self) {
         self.before = self.told.as_ref().map_or(0, |told| told.rows);

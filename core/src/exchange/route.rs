@@ -14,6 +14,8 @@ pub enum Route {
     Mcp {
         /// The token of the path.
         token: Option<Secret<String>>,
+        /// Whether it is `/sse`, where clients of the older transport look for their stream.
+        events: bool,
     },
     /// The REST interface: `/openapi` and what lies deeper, or the same below a token.
     OpenApi {
@@ -60,7 +62,9 @@ impl Route {
             "/health" => return Some(Self::Health),
             "/jwe-token-generator" => return Some(Self::Generator),
             // Clients of the older transport with a stream of its own try a POST to its address first.
-            "" | "/mcp" | "/http" | "/sse" => return Some(Self::Mcp { token: None }),
+            "" | "/mcp" | "/http" | "/sse" => {
+                return Some(Self::Mcp { token: None, events: path == "/sse" });
+            }
             _ => path.strip_prefix('/')?,
         };
         if let Some(path) = RestPath::parse(rest) {
@@ -69,7 +73,7 @@ impl Route {
         let (segment, rest) = rest.split_once('/').unwrap_or((rest, ""));
         let token = token(segment).filter(|_| tokens_in_paths)?;
         match rest {
-            "" | "mcp" | "http" | "sse" => Some(Self::Mcp { token: Some(token) }),
+            "" | "mcp" | "http" | "sse" => Some(Self::Mcp { token: Some(token), events: rest == "sse" }),
             rest => RestPath::parse(rest).map(|path| Self::OpenApi { token: Some(token), path }),
         }
     }
@@ -79,8 +83,10 @@ impl Route {
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Mcp { token: None } => "/mcp",
-            Self::Mcp { token: Some(_) } => "/{token}/mcp",
+            Self::Mcp { token: None, events: false } => "/mcp",
+            Self::Mcp { token: None, events: true } => "/sse",
+            Self::Mcp { token: Some(_), events: false } => "/{token}/mcp",
+            Self::Mcp { token: Some(_), events: true } => "/{token}/sse",
             Self::OpenApi { token: None, path: RestPath::Schema } => "/openapi",
             Self::OpenApi { token: None, path: RestPath::Tool(_) } => "/openapi/{tool}",
             Self::OpenApi { token: Some(_), path: RestPath::Schema } => "/{token}/openapi",
@@ -118,7 +124,11 @@ mod tests {
     const TOKEN: &str = "eyJhbGciOiJBMjU2S1ciLCJlbmMiOi.aaaa.bbbb.cccc.dddd";
 
     fn mcp(token: Option<&str>) -> Option<Route> {
-        Some(Route::Mcp { token: token.map(Secret::from) })
+        Some(Route::Mcp { token: token.map(Secret::from), events: false })
+    }
+
+    fn sse(token: Option<&str>) -> Option<Route> {
+        Some(Route::Mcp { token: token.map(Secret::from), events: true })
     }
 
     #[test]
@@ -130,7 +140,7 @@ mod tests {
             ("/mcp".to_owned(), mcp(None)),
             ("/mcp/".to_owned(), mcp(None)),
             ("/http".to_owned(), mcp(None)),
-            ("/sse".to_owned(), mcp(None)),
+            ("/sse".to_owned(), sse(None)),
             ("/livez".to_owned(), Some(Route::Live)),
             ("/health/".to_owned(), Some(Route::Health)),
             ("/jwe-token-generator".to_owned(), Some(Route::Generator)),
@@ -141,7 +151,7 @@ mod tests {
             (format!("/{TOKEN}/"), mcp(Some(TOKEN))),
             (format!("/{TOKEN}/mcp"), mcp(Some(TOKEN))),
             (format!("/{TOKEN}/http"), mcp(Some(TOKEN))),
-            (format!("/{TOKEN}/sse/"), mcp(Some(TOKEN))),
+            (format!("/{TOKEN}/sse/"), sse(Some(TOKEN))),
             (format!("/{TOKEN}/openapi"), rest(Some(TOKEN), RestPath::Schema)),
             (format!("/{TOKEN}/openapi/"), rest(Some(TOKEN), RestPath::Schema)),
             (format!("/{TOKEN}/openapi/execute_query"), rest(Some(TOKEN), tool("execute_query"))),
@@ -196,7 +206,7 @@ mod tests {
             "{".to_owned(),
         ] {
             let route = Route::parse(&format!("/{segment}"), true);
-            assert!(matches!(route, Some(Route::Mcp { token: Some(_) })), "{segment}");
+            assert!(matches!(route, Some(Route::Mcp { token: Some(_), .. })), "{segment}");
         }
         for segment in ["robots.txt", "a-name-that-is-longer-than-32-characters", "x%7B"] {
             assert_eq!(Route::parse(&format!("/{segment}"), true), None, "{segment}");
@@ -207,7 +217,7 @@ mod tests {
     fn no_route_shows_its_token() {
         for (end, wanted) in [
             ("", "/{token}/mcp"),
-            ("/sse", "/{token}/mcp"),
+            ("/sse", "/{token}/sse"),
             ("/openapi", "/{token}/openapi"),
             ("/openapi/x", "/{token}/openapi/{tool}"),
         ] {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::Session;
 use super::generator::Generator;
+use super::round_trip::PURPOSE;
 use crate::config::{Config, CorsOrigin, Host};
 use crate::env::Env;
 use crate::identity::{Caller, Policy, PolicyError};
+use crate::jose::seal::{SealingKeyError, SealingKeys};
 use crate::jose::token::{KeyError, LifePolicy, TokenError, TokenKeys, open};
-use crate::mcp::Capabilities;
+use crate::mcp::{Capabilities, News};
 use crate::oauth::{Endpoint, Server, ServerError};
 use crate::prompt::Prompts;
 use crate::resource::Resources;
@@ -31,6 +33,31 @@ pub struct Service {
     pub(super) generator: Generator,
     /// Everybody, where no authentication is configured.
     pub(super) anonymous: Option<Caller>,
+    pub(super) abilities: Abilities,
+    /// Whether streams may outlive a request here.
+    pub(super) streams: bool,
+    /// What seals the state that clients carry; `None` where there is no secret to do it with.
+    pub(super) sealing: Option<SealingKeys>,
+}
+
+/// What a server does beyond answering. The product does none of it by itself: it hears of changes by looking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Clients of the revisions with a handshake have sessions over streamable HTTP, in the process that opened them.
+    pub sessions: bool,
+    /// Tools tell messages of a log.
+    pub logging: bool,
+    /// Of which changes tools tell.
+    pub news: News,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self {
+        sessions: true,
+        logging: true,
+        news: News { tools: true, prompts: true, resources: true, named_resources: true },
+    };
 }
 
 /// What a server offers: the product is one, the server of a conformance suite another.
@@ -42,6 +69,8 @@ pub struct Offer {
     pub resources: Resources,
     /// What can be begun with.
     pub prompts: Prompts,
+    /// What else it does.
+    pub abilities: Abilities,
 }
 
 impl From<Table> for Offer {
@@ -60,6 +89,9 @@ pub enum StartError {
     /// OAuth cannot be served.
     #[error("{0}")]
     OAuth(#[from] ServerError),
+    /// The secret that seals does not do.
+    #[error("`server.sealing_secret`: {0}")]
+    Sealing(#[from] SealingKeyError),
     /// Tokens are demanded, and a line-based stream has nowhere else to get one from.
     #[error("JWE authentication is on, so stdio needs a token: give --token, MCP_TOKEN or MCP_TOKEN_FILE")]
     NoToken,
@@ -78,12 +110,21 @@ impl Service {
     /// A service of all that Housekey has, as the configuration wants them.
     pub fn product(config: Config, host: Host) -> Result<Arc<Self>, StartError> {
         let (tools, resources, prompts) = (Table::product(&config), Resources::product(), Prompts::product());
-        Self::new(config, Offer { tools, resources, prompts }, host)
+        Self::new(config, Offer { tools, resources, prompts, abilities: Abilities::default() }, host)
+    }
+
+    /// The same for a host that judges requests, and has a component answer those of MCP: nothing outlives a request there.
+    pub fn lending(config: Config) -> Result<Arc<Self>, StartError> {
+        let mut service = Self::product(config, Host::Native)?;
+        if let Some(service) = Arc::get_mut(&mut service) {
+            service.streams = false;
+        }
+        Ok(service)
     }
 
     /// A service of this offer under this configuration.
     pub fn new(config: Config, offer: impl Into<Offer>, host: Host) -> Result<Arc<Self>, StartError> {
-        let Offer { tools, resources, prompts } = offer.into();
+        let Offer { tools, resources, prompts, abilities } = offer.into();
         let jwe = &config.server.jwe;
         let keys = match host {
             Host::Native | Host::Edge if jwe.enabled => {
@@ -99,6 +140,7 @@ impl Service {
             None if oauth.is_none() => Some(policy.static_caller(&config).map_err(StartError::Username)?),
             None | Some(_) => None,
         };
+        let sealing = sealing(&config)?;
         let (guard, generator) = (guard(&config, host), Generator::new(&config));
         Ok(Arc::new(Self {
             config,
@@ -112,6 +154,9 @@ impl Service {
             oauth,
             generator,
             anonymous,
+            abilities,
+            streams: host == Host::Native,
+            sealing,
         }))
     }
 
@@ -140,24 +185,50 @@ impl Service {
     /// What clients are told that there is.
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {
-            tools_change: false,
             resources: !self.resources.is_empty(),
             prompts: !self.prompts.is_empty(),
+            news: self.news(),
+            logging: self.abilities.logging,
         }
+    }
+
+    /// Of which changes there are news, on ways that can carry them.
+    pub(super) fn news(&self) -> News {
+        let News { tools, prompts, resources, named_resources } = self.abilities.news;
+        News {
+            tools: tools || catalogue::has_rules(&self.config),
+            prompts: prompts && !self.prompts.is_empty(),
+            resources: resources && !self.resources.is_empty(),
+            named_resources: named_resources && !self.resources.is_empty(),
+        }
+    }
+
+    /// Whether clients may keep streams open here, and so hear of changes over HTTP.
+    pub fn has_streams(&self) -> bool {
+        self.streams
     }
 
     /// The caller of a line-based stream, from the configured token.
     pub fn open_session(&self, env: &mut Env<'_>) -> Result<Session, StartError> {
         if let Some(everybody) = &self.anonymous {
-            return Ok(Session::new(everybody.clone()));
+            return Ok(Session::new(everybody.clone(), None));
         }
         let (Some(keys), Some(token)) = (&self.keys, &self.config.server.token) else {
             return Err(StartError::NoToken);
         };
         let claims = open(keys, token.expose(), &self.life, env.now)?;
         let caller = self.policy.caller(&self.config, &claims).map_err(StartError::Policy)?;
-        Ok(Session::new(caller))
+        Ok(Session::new(caller, None))
     }
+}
+
+/// What seals the state that clients carry: the operator's secret for that, else one that replicas share anyway.
+fn sealing(config: &Config) -> Result<Option<SealingKeys>, SealingKeyError> {
+    let facade = config.server.oauth.as_ref().and_then(|oauth| oauth.facade.as_ref());
+    let signing = facade.map_or([].as_slice(), |facade| facade.secrets.as_slice());
+    let secrets = [config.server.sealing_secret.as_slice(), signing, &config.server.jwe.jwe_secret_key];
+    let secrets = secrets.into_iter().find(|secrets| !secrets.is_empty());
+    secrets.map(|secrets| SealingKeys::new(secrets, PURPOSE)).transpose()
 }
 
 /// Which names and origins a configuration lets in on a host.

@@ -9,6 +9,7 @@ use crate::clickhouse::{QueryEvent, QueryRequest, Rows};
 use crate::env::Env;
 use crate::fetch::{Document, FetchFailure, FetchRequest};
 use crate::jsonrpc::RequestId;
+use crate::mcp::{Answers, Change, Questions};
 use crate::time::UnixTime;
 use crate::tool::{Answered, Moment, ToolState};
 
@@ -19,8 +20,11 @@ pub enum Step {
     Fetch(FetchRequest, AwaitFetch),
     /// Run a query on ClickHouse and feed its events to [`AwaitQuery::accept`].
     Query(Box<QueryRequest>, AwaitQuery),
-    /// Ask the client's user, on a stream that can; [`AwaitAnswer::decline`] where none can.
-    Ask(ServerRequest, AwaitAnswer),
+    /// Send these requests to the client of the session, then [`AwaitAnswer::resume`] with what comes back;
+    /// [`AwaitAnswer::decline`] where nothing does. Without a session core never asks.
+    Ask(Vec<Question>, AwaitAnswer),
+    /// Tell this, then [`AwaitTold::resume`].
+    Tell(Word, AwaitTold),
     /// Come back at that moment with [`AwaitTime::resume`].
     Wait(UnixTime, AwaitTime),
     /// The message is dealt with.
@@ -41,6 +45,32 @@ pub enum Reply {
     },
     /// The client takes back a request of the same session; the host cancels it if it still runs.
     Cancel(RequestId),
+    /// An HTTP answer that begins a session, which the host keeps under its id.
+    Opened(http::Response<Bytes>, super::Session),
+    /// The client of a session answers a request of ours: its result, or the error object.
+    Answer(RequestId, Result<serde_json::Value, serde_json::Value>),
+    /// A request that stays open: the host tells it of changes until it ends.
+    Listen(Box<super::Subscription>),
+}
+
+/// A request to the client of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Its id, which the session never had before.
+    pub id: RequestId,
+    /// The JSON text, without line breaks.
+    pub text: String,
+}
+
+/// Something to tell while a request runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// This JSON text to the client of the request, ahead of the reply.
+    Client(String),
+    /// This change to everybody who listens.
+    Everybody(Change),
+    /// Nothing more on the connection that carries the request's events: its client comes again for the rest.
+    Reconnect(std::time::Duration),
 }
 
 /// Waits for a document.
@@ -136,19 +166,13 @@ impl AwaitQuery {
     }
 }
 
-/// A request from the server to the client, such as `elicitation/create`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServerRequest {
-    /// The MCP method.
-    pub method: &'static str,
-    /// Its parameters.
-    pub params: serde_json::Value,
-}
-
-/// Waits for the client's user.
+/// Waits for the client of a session.
 pub struct AwaitAnswer {
     pub(super) running: Box<Running>,
     pub(super) state: ToolState,
+    /// What is asked, and the id of each request with the key of its question.
+    pub(super) questions: Questions,
+    pub(super) keys: Vec<(RequestId, String)>,
 }
 
 impl AwaitAnswer {
@@ -157,14 +181,49 @@ impl AwaitAnswer {
         &self.running.id
     }
 
-    /// Goes on with the client's result.
-    pub fn resume(self, env: &mut Env<'_>, result: serde_json::Value) -> Step {
-        self.running.resume(env, self.state, Moment::Answered(Answered::Result(result)))
+    /// Goes on with the client's results. One that is missing, an error, or has not the shape of an answer makes the whole
+    /// unanswered: a tool never goes on from half of it.
+    pub fn resume(
+        self,
+        env: &mut Env<'_>,
+        results: impl IntoIterator<Item = (RequestId, Result<serde_json::Value, serde_json::Value>)>,
+    ) -> Step {
+        let mut answers = Answers::default();
+        for (id, result) in results {
+            let key = self.keys.iter().find(|(asked, _)| *asked == id).map(|(_, key)| key);
+            if let (Some(key), Ok(result)) = (key, result)
+                && self.questions.requests.get(key).is_some_and(|request| request.is_answered_by(&result))
+            {
+                answers.0.insert(key.clone(), result);
+            }
+        }
+        if answers.0.len() < self.questions.requests.len() {
+            return self.decline(env);
+        }
+        self.running.resume(env, self.state, Moment::Answered(Answered::Given(answers)))
     }
 
-    /// Goes on without an answer, where the stream has no way back to the client.
+    /// Goes on without an answer.
     pub fn decline(self, env: &mut Env<'_>) -> Step {
         self.running.resume(env, self.state, Moment::Answered(Answered::CannotAsk))
+    }
+}
+
+/// Waits until something is told.
+pub struct AwaitTold {
+    pub(super) running: Box<Running>,
+    pub(super) state: ToolState,
+}
+
+impl AwaitTold {
+    /// The request that waits.
+    pub fn request_id(&self) -> &RequestId {
+        &self.running.id
+    }
+
+    /// Goes on.
+    pub fn resume(self, env: &mut Env<'_>) -> Step {
+        self.running.resume(env, self.state, Moment::Told)
     }
 }
 

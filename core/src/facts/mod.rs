@@ -105,6 +105,11 @@ impl AccessKey {
         Self(hash.finalize().into())
     }
 
+    /// The digest.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The same for somebody of whom this is known, too.
     pub fn with(&self, more: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();

@@ -14,17 +14,38 @@ const INSTRUCTIONS: &str = "Housekey answers questions from a ClickHouse databas
     strings, so that no digit is lost. When `truncated` is present the answer was cut: aggregate, filter or use LIMIT \
     with OFFSET instead of asking for more.";
 
-/// What a server offers beside tools. What is not declared here is answered as an unknown method.
-///
-/// Deliberately absent: `subscribe`, and `listChanged` of resources and prompts, which stateless HTTP has no way to keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a server offers beside tools, on the way to one client. What is not declared here is answered as an unknown
+/// method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The client hears of it when the tools change.
-    pub tools_change: bool,
     /// There are resources.
     pub resources: bool,
     /// There are prompts.
     pub prompts: bool,
+    /// What the client hears of changes.
+    pub news: News,
+    /// What calls log reaches the client.
+    pub logging: bool,
+}
+
+/// Of which changes a client can hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// The list of tools.
+    pub tools: bool,
+    /// The list of prompts.
+    pub prompts: bool,
+    /// The list of resources.
+    pub resources: bool,
+    /// Resources that the client names.
+    pub named_resources: bool,
+}
+
+impl News {
+    /// Whether there is anything to listen to.
+    pub fn any(self) -> bool {
+        self.tools || self.prompts || self.resources || self.named_resources
+    }
 }
 
 impl Capabilities {
@@ -35,15 +56,21 @@ impl Capabilities {
 
     fn to_json(self, revision: Revision) -> Value {
         let mut capabilities = Map::new();
-        let tools = if self.tools_change { json!({ "listChanged": true }) } else { json!({}) };
-        capabilities.insert("tools".into(), tools);
-        for (name, declared) in [
-            ("resources", self.resources),
-            ("prompts", self.prompts),
-            ("completions", self.completions() && revision.declares_completions()),
+        for (name, declared, members) in [
+            ("tools", true, vec![("listChanged", self.news.tools)]),
+            (
+                "resources",
+                self.resources,
+                vec![("listChanged", self.news.resources), ("subscribe", self.news.named_resources)],
+            ),
+            ("prompts", self.prompts, vec![("listChanged", self.news.prompts)]),
+            ("completions", self.completions() && revision.declares_completions(), vec![]),
+            ("logging", self.logging, vec![]),
         ] {
             if declared {
-                capabilities.insert(name.into(), json!({}));
+                let members = members.into_iter().filter(|(_, is)| *is);
+                let members: Map<_, _> = members.map(|(name, _)| (name.to_owned(), json!(true))).collect();
+                capabilities.insert(name.into(), Value::Object(members));
             }
         }
         Value::Object(capabilities)
@@ -102,14 +129,23 @@ fn implementation(revision: Revision) -> Value {
 mod tests {
     use super::*;
 
-    const BOTH: Capabilities = Capabilities { tools_change: false, resources: true, prompts: true };
+    const BOTH: Capabilities = Capabilities {
+        resources: true,
+        prompts: true,
+        news: News { tools: false, prompts: false, resources: false, named_resources: false },
+        logging: false,
+    };
 
     #[test]
     fn only_what_is_there_and_has_a_name_is_declared() {
-        let none = Capabilities { tools_change: false, resources: false, prompts: false };
+        let none = Capabilities::default();
         assert_eq!(none.to_json(Revision::LATEST), json!({ "tools": {} }));
-        let changing = Capabilities { tools_change: true, ..none };
+        let all = News { tools: true, prompts: true, resources: true, named_resources: true };
+        let changing = Capabilities { news: all, ..none };
         assert_eq!(changing.to_json(Revision::LATEST), json!({ "tools": { "listChanged": true } }));
+        let full = Capabilities { news: all, logging: true, ..BOTH }.to_json(Revision::LATEST);
+        assert_eq!(full["resources"], json!({ "listChanged": true, "subscribe": true }));
+        assert_eq!((&full["logging"], &full["prompts"]), (&json!({}), &json!({ "listChanged": true })));
         for revision in Revision::ALL {
             let declared = BOTH.to_json(revision);
             assert_eq!(declared["resources"], json!({}), "nothing to subscribe to");

@@ -2,13 +2,9 @@
 
 use serde_json::Value;
 
-use super::{CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, PROTOCOL_VERSION_KEY};
+use super::{CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, LogLevel, PROTOCOL_VERSION_KEY};
 use crate::jsonrpc::Params;
 use crate::trace::TraceContext;
-
-/// The log levels of RFC 5424 that MCP takes.
-const LOG_LEVELS: [&str; 8] =
-    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// What every request of MCP 2026-07-28 carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,12 +51,18 @@ impl Meta {
             .ok_or(MetaError::Capabilities)?
             .clone();
         if let Some(level) = meta.get(LOG_LEVEL_KEY)
-            && !level.as_str().is_some_and(|level| LOG_LEVELS.contains(&level))
+            && level.as_str().and_then(LogLevel::parse).is_none()
         {
             return Err(MetaError::LogLevel);
         }
         Ok(Self { protocol_version, client_capabilities })
     }
+}
+
+/// The least level of the log that a stateless request wants to hear; without it, none is sent (MCP 2026-07-28,
+/// utilities/logging).
+pub fn log_level(params: &Params) -> Option<LogLevel> {
+    LogLevel::parse(params.get("_meta")?.get(LOG_LEVEL_KEY)?.as_str()?)
 }
 
 /// The progress token of a request in any revision, with its JSON type.

@@ -1,16 +1,20 @@
 //! The Model Context Protocol: revisions, what they say on the wire, and what a request must carry.
 
+mod ask;
 mod completion;
 mod lifecycle;
 mod meta;
+mod notice;
 mod prompt;
 mod resource;
 mod revision;
 mod tool;
 
+pub use ask::{Answers, ClientAbilities, Questions, ServerRequest};
 pub use completion::{MOST_COMPLETIONS, completion_result};
-pub use lifecycle::{Capabilities, discover_result, initialize_result, result_meta, supported_versions};
-pub use meta::{Meta, MetaError, progress_token, trace_context};
+pub use lifecycle::{Capabilities, News, discover_result, initialize_result, result_meta, supported_versions};
+pub use meta::{Meta, MetaError, log_level, progress_token, trace_context};
+pub use notice::{Change, LogLevel, Notice};
 pub use prompt::{PromptArgument, PromptDefinition, prompt_result, prompts_result};
 pub use resource::{Address, ResourceDefinition, read_result, resources_result, templates_result};
 pub use revision::Revision;
@@ -24,3 +28,5 @@ pub const CLIENT_CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabil
 pub const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 /// The `_meta` key of the deprecated log level.
 pub const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
+/// The `_meta` key of the listening request's id on what is told to it.
+pub const SUBSCRIPTION_ID_KEY: &str = "io.modelcontextprotocol/subscriptionId";

@@ -92,6 +92,32 @@ impl Revision {
         self >= Self::V2025_03_26
     }
 
+    /// Servers may have the client's user fill in forms.
+    pub fn has_elicitation(self) -> bool {
+        self >= Self::V2025_06_18
+    }
+
+    /// Servers may have the client's user visit pages.
+    pub fn has_visits(self) -> bool {
+        self >= Self::V2025_11_25
+    }
+
+    /// An event stream begins with an event without data, from which it can be taken up again. Older clients take that
+    /// for a broken message (MCP 2025-11-25, transports).
+    pub fn has_priming_events(self) -> bool {
+        self == Self::V2025_11_25
+    }
+
+    /// Content may be audio.
+    pub fn has_audio(self) -> bool {
+        self >= Self::V2025_03_26
+    }
+
+    /// Content may be a link to a resource.
+    pub fn has_resource_links(self) -> bool {
+        self >= Self::V2025_06_18
+    }
+
     /// The implementation object has `title`.
     pub fn has_titles(self) -> bool {
         self >= Self::V2025_06_18

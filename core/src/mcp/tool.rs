@@ -35,7 +35,7 @@ pub struct Definition {
 }
 
 /// The end of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CallResult {
     /// It went well; the text is a JSON object that fits the output schema.
     Structured(String),
@@ -45,6 +45,15 @@ pub enum CallResult {
     BadArguments(String),
     /// There is nothing of this name for this caller.
     Absent(String),
+    /// It ended with content of any kind.
+    Content {
+        /// The blocks, each as MCP 2026-07-28 writes it (server/tools); older clients get what they know.
+        content: Vec<Value>,
+        /// A JSON object that fits the output schema.
+        structured: Option<Value>,
+        /// It failed in a way that the model can act on.
+        is_error: bool,
+    },
 }
 
 /// The result of `tools/list`, without what every stateless result carries.
@@ -90,6 +99,9 @@ impl CallResult {
         let (text, structured, is_error) = match self {
             Self::Structured(text) => (text, revision.has_structured_content(), false),
             Self::Failed(text) | Self::BadArguments(text) | Self::Absent(text) => (text, false, true),
+            Self::Content { content, structured, is_error } => {
+                return content_text(content, structured.as_ref(), *is_error, revision);
+            }
         };
         let mut out = String::with_capacity(text.len() * 2 + 256);
         out.push_str("{\"content\":[{\"type\":\"text\",\"text\":");
@@ -106,6 +118,34 @@ impl CallResult {
         }
         out.push('}');
         out
+    }
+}
+
+/// The result of a call that ended with blocks of content.
+fn content_text(content: &[Value], structured: Option<&Value>, is_error: bool, revision: Revision) -> String {
+    let mut result = Map::new();
+    result.insert("content".into(), content.iter().map(|block| known_block(block, revision)).collect());
+    if let Some(structured) = structured.filter(|_| revision.has_structured_content()) {
+        result.insert("structuredContent".into(), structured.clone());
+    }
+    result.insert("isError".into(), json!(is_error));
+    if revision.has_result_type() {
+        result.insert("resultType".into(), json!("complete"));
+        result.insert("_meta".into(), result_meta());
+    }
+    Value::Object(result).to_string()
+}
+
+/// A block as a revision knows it: older clients get a link as its address, and audio as a resource.
+fn known_block(block: &Value, revision: Revision) -> Value {
+    let text = |name: &str| block.get(name).and_then(Value::as_str).unwrap_or_default();
+    match text("type") {
+        "resource_link" if !revision.has_resource_links() => json!({ "type": "text", "text": text("uri") }),
+        "audio" if !revision.has_audio() => json!({
+            "type": "resource",
+            "resource": { "uri": "data:audio", "mimeType": text("mimeType"), "blob": text("data") },
+        }),
+        _ => block.clone(),
     }
 }
 

@@ -8,10 +8,10 @@ use super::explain::explain;
 use super::plan::{Learned, Plan, Question, learn};
 use super::states::States;
 use super::time_limit::{TimeLimit, reached};
-use super::{Call, Moment, Task, ToolState, ToolStep};
+use super::{Answered, Call, Moment, Task, ToolState, ToolStep};
 use crate::clickhouse::{Outcome, QueryRequest};
 use crate::env::Env;
-use crate::mcp::CallResult;
+use crate::mcp::{CallResult, Questions};
 
 /// The code of a query that took too long (ClickHouse, `TIMEOUT_EXCEEDED`).
 const TIMEOUT_EXCEEDED: i32 = 159;
@@ -33,6 +33,11 @@ pub(crate) trait Inquiry: Send + Sync {
     /// The question after what is carried. It is put again, word for word, when a setting was refused.
     fn question(&self, call: &Call, carried: &Value) -> Result<Question, CallResult>;
 
+    /// What follows once the client's user has answered, or cannot be asked, after [`Turn::AskUser`].
+    fn user_answered(&self, _env: &mut Env<'_>, _call: &Call, _carried: Value, _answered: Answered) -> Turn {
+        Turn::Done(CallResult::Failed("nothing was asked: try again".into()))
+    }
+
     /// What follows from the answer.
     fn answered(&self, env: &mut Env<'_>, call: &Call, carried: Value, answer: Answer) -> Turn;
 }
@@ -51,6 +56,8 @@ pub(crate) struct Answer {
 pub(crate) enum Turn {
     /// The question after this.
     Ask(Value),
+    /// Questions to the client's user.
+    AskUser(Questions, Value),
     /// Another task.
     HandOver(std::sync::Arc<dyn Task>),
     /// Nothing more.
@@ -64,8 +71,15 @@ impl<T: Inquiry> Task for T {
     }
 
     fn resume(&self, env: &mut Env<'_>, call: &Call, state: ToolState, moment: Moment) -> ToolStep {
-        let Moment::Queried(outcome) = moment else {
-            return ToolStep::Done(CallResult::Failed("the query was interrupted: try again".into()));
+        let outcome = match moment {
+            Moment::Queried(outcome) => outcome,
+            Moment::Answered(answered) => {
+                let turn = self.user_answered(env, call, state, answered);
+                return take(self, env, call, turn);
+            }
+            Moment::Fetched(_) | Moment::Woken | Moment::Told => {
+                return ToolStep::Done(CallResult::Failed("the query was interrupted: try again".into()));
+            }
         };
         let asked = Asked::opened(state);
         // Planned from the same facts, it is the request that was answered, but for its query_id. While the profile is
@@ -103,6 +117,7 @@ impl<T: Inquiry> Task for T {
 fn take<T: Inquiry>(inquiry: &T, env: &mut Env<'_>, call: &Call, turn: Turn) -> ToolStep {
     match turn {
         Turn::Ask(carried) => ask(inquiry, env, call, Asked::first(carried)),
+        Turn::AskUser(questions, carried) => ToolStep::Ask(questions, carried),
         Turn::HandOver(task) => ToolStep::HandOver(task),
         Turn::Done(result) => ToolStep::Done(result),
     }

@@ -21,11 +21,10 @@ use std::sync::Arc;
 use crate::clickhouse::{Outcome, QueryRequest, RowLimits};
 use crate::config::Config;
 use crate::env::Env;
-use crate::exchange::ServerRequest;
 use crate::fetch::{Document, FetchFailure, FetchRequest};
 use crate::identity::Access;
 use crate::jsonrpc::{Params, RequestId};
-use crate::mcp::{CallResult, Definition};
+use crate::mcp::{Answers, CallResult, ClientAbilities, Definition, Notice, Questions};
 use crate::time::UnixTime;
 use crate::trace::TraceContext;
 
@@ -59,6 +58,8 @@ pub struct Call {
     pub trace: Option<TraceContext>,
     /// Whether the client asked to hear how far the call has come, and can.
     pub progress: bool,
+    /// What the client can be asked, where there is a way to it. A tool that can do without looks here first.
+    pub client: ClientAbilities,
 }
 
 /// What a tool wants next.
@@ -67,8 +68,11 @@ pub enum ToolStep {
     Fetch(FetchRequest, ToolState),
     /// A query, with the caps on its rows.
     Query(Box<QueryRequest>, RowLimits, ToolState),
-    /// An answer of the client's user.
-    Ask(ServerRequest, ToolState),
+    /// Answers of the client. One that cannot be asked is told so where its revision has a word for that; elsewhere the
+    /// tool hears [`Answered::CannotAsk`].
+    Ask(Questions, ToolState),
+    /// Nothing but to tell something, and then to go on.
+    Tell(Notice, ToolState),
     /// A later moment.
     Wait(UnixTime, ToolState),
     /// Another task, which takes the call over from its start.
@@ -87,13 +91,15 @@ pub enum Moment {
     Answered(Answered),
     /// The moment has come.
     Woken,
+    /// What was to be told is told, or was passed over.
+    Told,
 }
 
-/// The end of a question to the client.
+/// The end of questions to the client.
 pub enum Answered {
-    /// The result of the client's response.
-    Result(serde_json::Value),
-    /// This stream has no way back to the client, or the client refused.
+    /// All of them are answered.
+    Given(Answers),
+    /// This stream has no way back to the client, or the client did not answer.
     CannotAsk,
 }
 

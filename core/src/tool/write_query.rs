@@ -6,11 +6,16 @@ use super::asked::{self, Asked, LIMIT, notes};
 use super::inquiry::{Answer, Inquiry, Turn};
 use super::plan::Question;
 use super::table_answer::{self, table};
-use super::{Call, Tool};
+use super::{Answered, Call, Tool};
 use crate::clickhouse::{Column, Lines, Outcome, Statement};
 use crate::config::Config;
 use crate::env::Env;
-use crate::mcp::{CallResult, Definition, Hints};
+use crate::mcp::{CallResult, Definition, Hints, Questions, ServerRequest};
+
+/// The key of the question whether to run a statement.
+const CONFIRM: &str = "confirm";
+/// Characters of a statement that a person is shown.
+const MOST_SHOWN: usize = 2000;
 
 /// The tool. A caller who may only read does not have it: see [`super::Table`].
 pub struct WriteQuery {
@@ -63,9 +68,34 @@ impl Inquiry for WriteQuery {
         &self.definition.name
     }
 
+    /// What takes something away is confirmed by the person first, where their client can ask them. Where it cannot, the
+    /// operator's word that such statements are allowed has to do.
+    fn begin(&self, _: &mut Env<'_>, call: &Call) -> Turn {
+        match statement(call) {
+            Ok((_, Statement::Writable(sql))) if sql.is_destructive() && call.client.forms => {
+                Turn::AskUser(Questions::one(CONFIRM, confirmation(sql.text())), Value::Null)
+            }
+            // What is wrong with the statement is said where it is asked.
+            Ok(_) | Err(_) => Turn::Ask(Value::Null),
+        }
+    }
+
+    fn user_answered(&self, _: &mut Env<'_>, _: &Call, _: Value, answered: Answered) -> Turn {
+        let confirmed = match &answered {
+            Answered::Given(answers) => answers.accepted(CONFIRM),
+            Answered::CannotAsk => None,
+        };
+        match confirmed.and_then(|form| form.get("confirm").and_then(Value::as_bool)) {
+            Some(true) => Turn::Ask(Value::Null),
+            Some(false) | None => Turn::Done(CallResult::Failed(
+                "The person did not confirm the statement, so nothing was run. Do not repeat it unless they ask for it."
+                    .into(),
+            )),
+        }
+    }
+
     fn question(&self, call: &Call, _: &Value) -> Result<Question, CallResult> {
-        let asked = Asked::read(call, "one SQL statement", LIMIT).map_err(CallResult::BadArguments)?;
-        let statement = asked.any(call).map_err(CallResult::Failed)?;
+        let (asked, statement) = statement(call)?;
         Ok(asked.question(statement))
     }
 
@@ -83,6 +113,30 @@ impl Inquiry for WriteQuery {
             Outcome::NoResult | Outcome::Exception(_) | Outcome::Broken(_) | Outcome::Opaque { .. } => done(),
         })
     }
+}
+
+/// The statement of a call, and what was said beside it.
+fn statement(call: &Call) -> Result<(Asked<'_>, Statement), CallResult> {
+    let asked = Asked::read(call, "one SQL statement", LIMIT).map_err(CallResult::BadArguments)?;
+    let statement = asked.any(call).map_err(CallResult::Failed)?;
+    Ok((asked, statement))
+}
+
+/// The question whether to run a statement. It shows the statement, cut if it is long: nobody reads more.
+fn confirmation(sql: &str) -> ServerRequest {
+    let shown: String = sql.chars().take(MOST_SHOWN).collect();
+    let more = if shown.len() < sql.len() { " … (cut)" } else { "" };
+    let message = format!(
+        "This statement takes something away from ClickHouse, which cannot be undone. Run it?\n\n{shown}{more}"
+    );
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "confirm": { "type": "boolean", "title": "Run the statement", "description": "Yes, run it", "default": false }
+        },
+        "required": ["confirm"],
+    });
+    ServerRequest::form(&message, schema)
 }
 
 /// What altinity-mcp answers when there is no result.

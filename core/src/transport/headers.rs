@@ -15,6 +15,11 @@ pub const METHOD: &str = "mcp-method";
 /// The name or URI that the request is about (MCP 2026-07-28, transports, standard headers).
 pub const NAME: &str = "mcp-name";
 
+/// The session that a request is part of (MCP 2025-11-25, transports, session management).
+pub const SESSION: &str = "mcp-session-id";
+/// The last event that a client has seen of a stream that broke off (MCP 2025-11-25, transports, resumability).
+pub const LAST_EVENT: &str = "last-event-id";
+
 /// The span that asks (W3C Trace Context section 3.2).
 pub const TRACEPARENT: &str = "traceparent";
 /// What else tracing systems say of it (W3C Trace Context section 3.3).
@@ -42,6 +47,9 @@ pub enum HeadError {
     /// The client takes no JSON.
     #[error("Accept must allow application/json")]
     NotJsonAcceptable,
+    /// The client takes no event stream where there is nothing else.
+    #[error("Accept must allow text/event-stream")]
+    NotEventsAcceptable,
     /// The body is not declared to be JSON.
     #[error("Content-Type must be application/json")]
     UnsupportedMediaType,
@@ -85,6 +93,16 @@ pub fn check_json_head(headers: &HeaderMap, max_body: usize) -> Result<(), HeadE
         return Err(HeadError::UnsupportedMediaType);
     }
     check_length(headers, max_body)
+}
+
+/// Judges `Content-Type` alone.
+pub fn check_json_type(headers: &HeaderMap) -> Result<(), HeadError> {
+    if declares_json(headers) { Ok(()) } else { Err(HeadError::UnsupportedMediaType) }
+}
+
+/// Whether `Accept` lets an event stream be the answer.
+pub fn may_take_events(headers: &HeaderMap) -> bool {
+    accepts(headers, &["*/*", "text/*", "text/event-stream"])
 }
 
 /// Judges `Accept` where JSON is the only form of answer.

@@ -2,5 +2,6 @@
 
 pub mod guard;
 pub mod headers;
+pub mod parameter_headers;
 pub mod percent;
 pub mod sse;

@@ -10,7 +10,8 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, Flow, Inbound, Offer, Reply, ServerRequest, Service, Session, Step, admit, begin,
+    Admission, Flow, Inbound, Offer, Question, Reply, Service, Session, Step, StreamWish, Word, admit,
+    begin,
 };
 use housekey_core::facts::Facts;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
@@ -61,7 +62,7 @@ pub(crate) enum World {
 pub(crate) enum Asked {
     Query(Box<QueryRequest>),
     Fetch(FetchRequest),
-    Ask(ServerRequest),
+    Ask(Vec<Question>),
     Wait(UnixTime),
 }
 
@@ -79,6 +80,8 @@ pub(crate) struct Scripted {
     pub(crate) asked: Vec<Asked>,
     /// What was sent before the reply.
     pub(crate) sent: Vec<String>,
+    /// What was told, but for what was sent.
+    pub(crate) told: Vec<Word>,
 }
 
 /// A service under a configuration of these variables: of what Housekey offers, or of something else.
@@ -120,6 +123,7 @@ impl Scripted {
             script: VecDeque::new(),
             asked: Vec::new(),
             sent: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -129,11 +133,19 @@ impl Scripted {
 
     /// A request over HTTP, whole.
     pub(crate) fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
+        match self.reply(request, None) {
+            Reply::Http(answer) => answer,
+            other => panic!("HTTP is answered with HTTP, not {other:?}"),
+        }
+    }
+
+    /// What becomes of a request over HTTP, which may be part of a session.
+    pub(crate) fn reply(&mut self, request: http::Request<&str>, session: Option<Session>) -> Reply {
         let (head, body) = request.into_parts();
         let service = Arc::clone(&self.service);
         let admitted = loop {
             match admit(&mut self.env(), &service, &head) {
-                Admission::Answer(answer) => return answer,
+                Admission::Answer(answer) => return Reply::Http(answer),
                 Admission::Read(admitted) => break admitted,
                 Admission::Learn(request) => {
                     let Some(World::Document(fetched)) = self.script.pop_front() else {
@@ -144,10 +156,25 @@ impl Scripted {
                 }
             }
         };
+        let admitted = match admitted.session_id() {
+            Some(_) => match admitted.join(&self.env(), session) {
+                Ok(admitted) => admitted,
+                Err(refusal) => return Reply::Http(refusal),
+            },
+            None => admitted,
+        };
         let step = begin(&mut self.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body.as_bytes())));
-        match self.drive(step) {
-            Reply::Http(answer) => answer,
-            Reply::Lines { .. } | Reply::Cancel(_) => panic!("HTTP is answered with HTTP"),
+        self.drive(step)
+    }
+
+    /// What a request wants of streams, or the status with which it is refused.
+    pub(crate) fn wish(&mut self, request: http::Request<&str>) -> Result<Option<StreamWish>, u16> {
+        let (head, _) = request.into_parts();
+        let service = Arc::clone(&self.service);
+        match admit(&mut self.env(), &service, &head) {
+            Admission::Answer(answer) => Err(answer.status().as_u16()),
+            Admission::Read(admitted) => Ok(admitted.stream_wish().cloned()),
+            Admission::Learn(_) => panic!("a fact is needed"),
         }
     }
 
@@ -166,7 +193,7 @@ impl Scripted {
         reply
     }
 
-    fn drive(&mut self, mut step: Step) -> Reply {
+    pub(crate) fn drive(&mut self, mut step: Step) -> Reply {
         loop {
             step = match step {
                 Step::Done(reply) => return reply,
@@ -194,10 +221,22 @@ impl Scripted {
                     self.asked.push(Asked::Fetch(request));
                     waiting.resume(&mut self.env(), fetched)
                 }
-                Step::Ask(request, waiting) => {
-                    self.asked.push(Asked::Ask(request));
+                Step::Tell(word, waiting) => {
+                    match word {
+                        Word::Client(text) => self.sent.push(text),
+                        word => self.told.push(word),
+                    }
+                    waiting.resume(&mut self.env())
+                }
+                Step::Ask(questions, waiting) => {
+                    let ids: Vec<_> = questions.iter().map(|question| question.id.clone()).collect();
+                    self.asked.push(Asked::Ask(questions));
                     match self.script.pop_front() {
-                        Some(World::Answer(Some(answer))) => waiting.resume(&mut self.env(), answer),
+                        // The same to each question.
+                        Some(World::Answer(Some(answer))) => {
+                            let results = ids.into_iter().map(|id| (id, Ok(answer.clone())));
+                            waiting.resume(&mut self.env(), results)
+                        }
                         Some(World::Answer(None)) => waiting.decline(&mut self.env()),
                         _ => panic!("no answer in the script"),
                     }

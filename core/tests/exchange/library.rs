@@ -452,6 +452,7 @@ fn another_server_brings_its_own_and_declares_nothing_else() {
         resources: Resources::new(vec![fixture()]),
         prompts: Prompts::new(vec![fixture()]),
         tools: Table::default(),
+        ..Offer::default()
     };
     let mut server = Scripted::with_offer(&[], offer);
     let read = result(&mut server, "resources/read", json!({ "uri": "test://7" }));

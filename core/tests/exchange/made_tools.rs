@@ -304,7 +304,7 @@ fn a_stream_hears_of_other_tools_once() {
             Reply::Lines { messages, .. } => {
                 messages.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()).collect::<Vec<_>>()
             }
-            other @ (Reply::Http(_) | Reply::Cancel(_)) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     };
     let hello = lines(&mut server, &mut session, "initialize", json!({ "protocolVersion": "2025-11-25" }));
@@ -331,8 +331,11 @@ fn a_stream_hears_of_other_tools_once() {
     );
     assert_eq!(call(&mut server).len(), 1, "told once");
 
-    // Over stateless HTTP nobody listens, and without rules nothing changes.
+    // Without a handshake one can listen for it, and without a session one cannot hear.
     let text = ask(&mut server, None, "server/discover", json!({}));
+    assert_eq!(text["result"]["capabilities"]["tools"], json!({ "listChanged": true }));
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let text = body(&server.http(crate::driver::post("", hello)));
     assert_eq!(text["result"]["capabilities"]["tools"], json!({}));
 }
 

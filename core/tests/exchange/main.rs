@@ -10,6 +10,7 @@
 )]
 
 mod bound;
+mod chatty;
 mod driver;
 mod generator;
 mod identity;
@@ -24,6 +25,8 @@ mod protocol;
 mod query;
 mod read_only;
 mod rest;
+mod rounds;
+mod sessions;
 mod states;
 mod tools;
 mod trace;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use housekey_core::clickhouse::{Column, QueryEvent};
 use housekey_core::env::Env;
-use housekey_core::exchange::{Reply, ServerRequest};
+use housekey_core::exchange::Reply;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
 use housekey_core::jsonrpc::RequestId;
-use housekey_core::mcp::{CallResult, Definition, Hints};
+use housekey_core::mcp::{CallResult, Definition, Hints, Questions, ServerRequest};
 use housekey_core::tool::{Answered, Call, Moment, Table, Task, Tool, ToolState, ToolStep};
 use serde_json::json;
 
@@ -32,10 +32,9 @@ impl Task for Pausing {
                 FetchRequest::document("https://idp.example.com/keys", "a test", Duration::from_secs(60)),
                 state,
             ),
-            Some("ask") => ToolStep::Ask(
-                ServerRequest { method: "elicitation/create", params: json!({ "message": "?" }) },
-                state,
-            ),
+            Some("ask") => {
+                ToolStep::Ask(Questions::one("who", ServerRequest::form("?", json!({ "type": "object" }))), state)
+            }
             _ => ToolStep::Wait(env.now.after(Duration::from_secs(5)), state),
         }
     }
@@ -45,10 +44,10 @@ impl Task for Pausing {
         let told = match moment {
             Moment::Fetched(Ok(document)) => json!({ "bytes": document.body.len() }),
             Moment::Fetched(Err(error)) => return ToolStep::Done(CallResult::Failed(error.to_string())),
-            Moment::Answered(Answered::Result(answer)) => json!({ "answer": answer }),
+            Moment::Answered(Answered::Given(answers)) => json!({ "answer": answers.get("who") }),
             Moment::Answered(Answered::CannotAsk) => json!({ "answer": null }),
             Moment::Woken => json!({ "woken": true }),
-            Moment::Queried(_) => json!({}),
+            Moment::Queried(_) | Moment::Told => json!({}),
         };
         ToolStep::Done(CallResult::Structured(told.to_string()))
     }
@@ -93,13 +92,29 @@ fn a_fetched_document_becomes_a_fact() {
 #[test]
 fn a_question_is_answered_or_declined() {
     let mut server = server();
-    server.script.push_back(World::Answer(Some(json!({ "action": "accept" }))));
-    let answer = json(&server.http(call("ask")));
-    assert_eq!(answer["result"]["structuredContent"]["answer"]["action"], "accept");
-    assert!(matches!(&server.asked[..], [Asked::Ask(question)] if question.params["message"] == "?"));
-    server.script.push_back(World::Answer(None));
+    let service = server.service.clone();
+    let mut session = service.open_session(&mut server.env()).unwrap();
+    let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}}}}"#;
+    server.line(hello, &mut session);
+    let ask = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pause","arguments":{"what":"ask"}}}"#;
+    let mut answered = |answer: Option<serde_json::Value>| {
+        server.script.push_back(World::Answer(answer));
+        let Reply::Lines { messages, .. } = server.line(ask, &mut session) else { panic!("lines") };
+        let answer: serde_json::Value = serde_json::from_str(&messages[0]).unwrap();
+        answer["result"]["structuredContent"]["answer"].clone()
+    };
+    let accepted = json!({ "action": "accept", "content": {} });
+    assert_eq!(answered(Some(accepted.clone())), accepted);
+    assert!(answered(None).is_null());
+    assert!(answered(Some(json!({ "action": "accept" }))).is_null(), "not the shape of an answer");
+    let [Asked::Ask(first), Asked::Ask(second), Asked::Ask(_)] = &server.asked[..] else { panic!("three questions") };
+    assert_ne!(first[0].id, second[0].id);
+    let text: serde_json::Value = serde_json::from_str(&first[0].text).unwrap();
+    assert_eq!((&text["method"], &text["params"]["message"]), (&json!("elicitation/create"), &json!("?")));
+    // Over HTTP without a session nobody can be asked, and nobody is.
     let answer = json(&server.http(call("ask")));
     assert!(answer["result"]["structuredContent"]["answer"].is_null());
+    assert_eq!(server.asked.len(), 3);
 }
 
 #[test]
@@ -157,7 +172,7 @@ fn a_cancelled_request_is_named_to_the_host() {
         match server.line(&line, &mut session) {
             Reply::Cancel(id) => assert_eq!(Some(id), wanted),
             Reply::Lines { messages, .. } => assert!(messages.is_empty() && wanted.is_none()),
-            Reply::Http(_) => panic!("a line is answered with lines"),
+            other => panic!("a line is answered with lines, not {other:?}"),
         }
     }
 }

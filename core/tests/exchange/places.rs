@@ -1,7 +1,7 @@
 //! Where a token may stand: every place, every spelling in a path, the order of two, and no trace of any.
 
 use bytes::Bytes;
-use housekey_core::exchange::{Refusal, Route};
+use housekey_core::exchange::{Refusal, Route, StreamWish};
 use housekey_core::jose::claims::Claims;
 use housekey_core::time::UnixTime;
 use http::{Request, Response};
@@ -70,9 +70,11 @@ fn every_spelling_in_every_path_is_a_token() {
             assert!(String::from_utf8_lossy(answer.body()).contains("REST"), "{end}");
         }
         assert_eq!(post(&mut server, &format!("/{segment}/elsewhere"), &[]).status(), 404);
-        let get = Request::get(format!("/{segment}/sse")).body("").unwrap();
+        let get = Request::get(format!("/{segment}/mcp")).body("").unwrap();
         let answer = server.http(get);
         assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
+        let get = Request::get(format!("/{segment}/sse")).body("").unwrap();
+        assert_eq!(server.wish(get), Ok(Some(StreamWish::Events)));
     }
     let token = token(person("alice"));
     assert_eq!(post(&mut server, "/sse", &[("x-housekey-key", &token)]).status(), 200);

@@ -93,6 +93,7 @@ fn bound_server_section(server: &Server) -> Value {
         tools,
         blocked_query_clauses,
         tool_timeouts,
+        sealing_secret: _,
         jwe,
         oauth,
         token: _,
@@ -205,6 +206,7 @@ fn server_section(server: &Server) -> Value {
         tools,
         blocked_query_clauses,
         tool_timeouts,
+        sealing_secret,
         jwe,
         oauth,
         token: _,
@@ -243,6 +245,7 @@ fn server_section(server: &Server) -> Value {
         "tools_ttl": tools.ttl,
         "blocked_query_clauses": clauses(blocked_query_clauses),
         "tool_timeouts": map(tool_timeouts),
+        "sealing_secret": secrets(sealing_secret),
         "jwe": {
             "enabled": enabled,
             "jwe_secret_key": secrets(jwe_secret_key),

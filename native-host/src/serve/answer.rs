@@ -1,22 +1,29 @@
 //! The native driver as an [`App`]: head, body, steps, answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use housekey_core::exchange::{
-    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Route, Step, admit, begin, unsettled,
+    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Route, Step, StreamWish, Subscription, admit,
+    begin, unsettled,
 };
 use http::{HeaderValue, Method, Response, StatusCode, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
+use super::events::KEEP_ALIVE;
+use super::in_session::Resumable;
+use super::news::listen;
+use super::sessions::Live;
 use super::stream::{Driving, EventStream};
-use super::{App, Body};
+use super::{App, Body, in_session, places, sse};
 use crate::drive::{Client, drive, learn};
 use crate::host::Native;
+use crate::talk::Outbox;
 
 /// A body that takes longer to arrive is not waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,7 +41,18 @@ impl App for Native {
             Err(answer) => return record.close(whole(answer)),
         };
         record.subject = admitted.subject().map(str::to_owned);
-        respond(self, admitted, body, record).await
+        match admitted.stream_wish() {
+            None => respond(self, admitted, body, record).await,
+            Some(StreamWish::Events) => sse::open_stream(self, &admitted, &head.uri, record),
+            Some(StreamWish::Message { .. }) => sse::take_message(self, admitted, body, record).await,
+            Some(StreamWish::Listen { .. } | StreamWish::End { .. }) => {
+                in_session::answer_wish(self, admitted, record)
+            }
+        }
+    }
+
+    fn drain(&self) {
+        Self::drain(self);
     }
 
     async fn finished(&self) {
@@ -61,20 +79,75 @@ pub(super) async fn respond(
     body: Incoming,
     record: Record,
 ) -> Response<Body> {
+    let (admitted, session) = match joined(native, admitted) {
+        Ok(joined) => joined,
+        Err(refusal) => return record.close(whole(refusal)),
+    };
     let body = match read(body, &admitted).await {
         Ok(body) => body,
         Err(refusal) => return record.close(whole(refusal)),
     };
     let stream_head = admitted.stream_head();
-    match native.step(|env| begin(env, Inbound::Http(admitted, body))) {
+    let accepted = session.is_some().then(|| admitted.accepted());
+    let step = native.step(|env| begin(env, Inbound::Http(admitted, body)));
+    if let (Some(session), Some(accepted)) = (session, accepted) {
+        return session.answer(step, stream_head, accepted, record).await;
+    }
+    match step {
+        Step::Done(Reply::Opened(answer, session)) => {
+            record.close(whole(in_session::begin_session(native, answer, session)))
+        }
+        Step::Done(Reply::Listen(subscription)) => listening(native, *subscription, record),
         Step::Done(reply) => record.close(whole(http_reply(reply))),
-        step @ (Step::Fetch(..) | Step::Query(..) | Step::Ask(..) | Step::Wait(..)) => {
+        step @ (Step::Fetch(..) | Step::Query(..) | Step::Ask(..) | Step::Tell(..) | Step::Wait(..)) => {
             answer(native.clone(), step, stream_head, record).await
         }
     }
 }
 
-/// Drives to the reply, or to the first message that precedes it: that one opens a stream of events.
+/// The request as a part of the session that it names, if it names one.
+fn joined(
+    native: &Native,
+    admitted: Admitted,
+) -> Result<(Admitted, Option<Arc<Resumable>>), Response<Bytes>> {
+    let Some(found) = admitted.session_id().map(|id| native.sessions().find(id)) else {
+        return Ok((admitted, None));
+    };
+    let session = match found {
+        Some(Live::Resumable(session)) => Some(session),
+        // A session of the other transport is none of this.
+        Some(Live::Lines(_)) | None => None,
+    };
+    let current = session.as_ref().map(|session| session.session());
+    let admitted = native.step(|env| admitted.join(env, current))?;
+    Ok((admitted, session))
+}
+
+/// Keeps a request open that listens.
+fn listening(
+    native: &Native,
+    subscription: Subscription,
+    record: Record,
+) -> Response<Body> {
+    let place = match subscription.principal().map(|who| native.listeners().take(&who)) {
+        Some(Ok(place)) => place,
+        Some(Err(full)) => return record.close(whole(subscription.refused(full == places::Full::Theirs))),
+        None => return record.close(whole(subscription.refused(false))),
+    };
+    record.streamed();
+    let (outbox, messages) = mpsc::channel(OUTBOX);
+    let (head, native) = (subscription.head(), native.clone());
+    let driving: Driving = Box::pin(async move {
+        let _place = place;
+        let outbox = Outbox::Channel(outbox);
+        listen(&native, &subscription, &outbox, false).await;
+        Reply::Lines { messages: Vec::new(), session: None }
+    });
+    head.map(|()| BodyExt::boxed(EventStream::new(None, messages, driving, None)))
+}
+
+/// Drives to the reply, or to the first message that precedes it: that one opens a stream of events. So does a long
+/// silence, in which whoever stands between would take the connection for dead.
 async fn answer(
     native: Native,
     step: Step,
@@ -83,26 +156,33 @@ async fn answer(
 ) -> Response<Body> {
     let (outbox, mut messages) = mpsc::channel(OUTBOX);
     let mut driving: Driving = Box::pin(async move {
-        let client = Client { outbox: &outbox, waiting: None };
+        let outbox = Outbox::Channel(outbox);
+        let client = Client { outbox: &outbox, waiting: None, talk: None };
         drive(&native, step, &client).await
     });
-    tokio::select! {
+    let silence = async {
+        match &stream_head {
+            Some(_) => sleep(KEEP_ALIVE).await,
+            None => std::future::pending().await,
+        }
+    };
+    let first = tokio::select! {
         // A message that is there at the end goes before the reply.
         biased;
-        Some(first) = messages.recv() => {
-            // Core sends nothing ahead of the reply to a client that takes no stream.
-            let head = stream_head.unwrap_or_default();
-            head.map(|()| BodyExt::boxed(EventStream::new(first, messages, driving, record)))
-        }
+        Some(first) = messages.recv() => Some(first),
         reply = &mut driving => {
             // Messages of this very poll are dropped: nothing was shown yet, so no progress is owed.
-            record.close(whole(http_reply(reply)))
+            return record.close(whole(http_reply(reply)));
         }
-    }
+        () = silence => None,
+    };
+    // Core sends nothing ahead of the reply to a client that takes no stream.
+    let head = stream_head.unwrap_or_default();
+    head.map(|()| BodyExt::boxed(EventStream::new(first, messages, driving, Some(record))))
 }
 
 /// The body, within its bounds in size and time.
-async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response<Bytes>> {
+pub(super) async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response<Bytes>> {
     let collect = async {
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -121,17 +201,21 @@ async fn read(mut body: Incoming, admitted: &Admitted) -> Result<Bytes, Response
     }
 }
 
-fn http_reply(reply: Reply) -> Response<Bytes> {
+pub(super) fn http_reply(reply: Reply) -> Response<Bytes> {
     match reply {
         Reply::Http(answer) => answer,
-        // Core answers in the kind in which it was asked.
-        Reply::Lines { .. } | Reply::Cancel(_) => {
+        // Core answers in the kind in which it was asked, and these where they are taken.
+        Reply::Lines { .. }
+        | Reply::Cancel(_)
+        | Reply::Opened(..)
+        | Reply::Answer(..)
+        | Reply::Listen(_) => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer\n")
         }
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::from_static(text.as_bytes()));
     *answer.status_mut() = status;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");

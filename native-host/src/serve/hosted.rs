@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::answer::{Record, whole};
 use super::lending::Lending;
-use super::{App, Body, native};
+use super::{App, Body, lending};
 use crate::clickhouse::{Client, OutgoingClients};
 use crate::component::{Hosted, Limits, LoadError, Means, Outbound, Outgoing, World, edge_environment};
 use crate::host::now;
@@ -52,7 +52,7 @@ impl InComponent {
     pub(crate) fn new(hosted: Hosted, config: Config) -> anyhow::Result<Self> {
         Ok(match hosted.world() {
             World::Edge => Self::Gated(Gated::new(hosted, &config)?),
-            World::Hosted => Self::Lending(Lending::new(hosted, native(config)?)),
+            World::Hosted => Self::Lending(Lending::new(hosted, lending(config)?)),
         })
     }
 

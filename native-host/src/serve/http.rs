@@ -80,6 +80,7 @@ impl Server {
             }
         }
         drop(self.listener);
+        app.drain();
         let end = tokio::select! {
             ended = timeout(grace, graceful.shutdown()) => match ended {
                 Ok(()) => End::Drained,

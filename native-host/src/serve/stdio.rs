@@ -2,27 +2,24 @@
 //!
 //! The end of the input cancels what still runs: nobody is left to read its answer.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use housekey_core::exchange::{Inbound, Reply, Session, begin};
-use housekey_core::jsonrpc::{self, ErrorObject, RequestId};
+use housekey_core::jsonrpc::{self, ErrorObject};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use super::lines::Lines;
 use super::shutdown::Shutdown;
-use crate::drive::{Client, drive, request_of};
 use crate::host::Native;
 
 /// Messages that wait for a client that reads slowly.
 const OUTBOX: usize = 64;
-/// Requests that run at once; a client that sends more is not read until one has ended.
-const MOST_RUNNING: usize = 256;
+/// How long who listens has to be told that it is over.
+const FAREWELL: Duration = Duration::from_millis(50);
 /// How long a client that no longer reads may hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long cancellations may hold up the end.
@@ -43,136 +40,57 @@ pub async fn run(
     let (outbox, messages) = mpsc::channel(OUTBOX);
     let writer = tokio::spawn(write(messages, output));
     let max_line = native.service().config().server.max_body_bytes;
-    let mut stream = Stream { native, session, outbox, running: JoinSet::new(), table: HashMap::new() };
+    let lines = Lines::begin(native.clone(), session, outbox.clone(), None, None);
     tokio::select! {
-        () = stream.serve(input, max_line) => debug!("the input has ended"),
-        () = shutdown.draining() => {}
+        () = serve(&lines, &outbox, input, max_line) => debug!("the input has ended"),
+        () = shutdown.draining() => {
+            // Who listens is told that it is over; what runs is not waited for.
+            native.drain();
+            tokio::time::sleep(FAREWELL).await;
+        }
     }
-    stream.running.shutdown().await;
-    drop(stream);
+    lines.stopped().await;
+    drop((lines, outbox));
     let _ = timeout(LAST_WORDS, writer).await;
     let _ = timeout(BACKGROUND_TIMEOUT, native.background().finished()).await;
     Ok(())
 }
 
-struct Stream<'a> {
-    native: &'a Native,
-    session: Session,
-    outbox: mpsc::Sender<String>,
-    running: JoinSet<Reply>,
-    /// What can be cancelled, by the request that each task waits for at the moment.
-    table: HashMap<Id, (Arc<Mutex<RequestId>>, AbortHandle)>,
+async fn serve(
+    lines: &Arc<Lines>,
+    outbox: &mpsc::Sender<String>,
+    mut input: impl AsyncRead + Send + Unpin,
+    max_line: usize,
+) {
+    let mut framer = Framer::new(max_line);
+    let mut buffer = vec![0_u8; 16 << 10];
+    loop {
+        tokio::select! {
+            read = input.read(&mut buffer) => {
+                let read = read.unwrap_or_default();
+                let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+                framer.receive(bytes);
+                while let Some(line) = framer.next_line() {
+                    take(lines, line, max_line).await;
+                }
+            }
+            // The client no longer reads.
+            () = outbox.closed() => break,
+        }
+    }
+    if let Some(line) = framer.rest() {
+        take(lines, Ok(line), max_line).await;
+    }
 }
 
-impl Stream<'_> {
-    async fn serve(&mut self, mut input: impl AsyncRead + Send + Unpin, max_line: usize) {
-        let mut framer = Framer::new(max_line);
-        let mut buffer = vec![0_u8; 16 << 10];
-        let outbox = self.outbox.clone();
-        loop {
-            tokio::select! {
-                read = input.read(&mut buffer) => {
-                    let read = read.unwrap_or_default();
-                    let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-                    framer.receive(bytes);
-                    while let Some(line) = framer.next_line() {
-                        self.make_room().await;
-                        self.take(line, max_line).await;
-                    }
-                }
-                Some(ended) = self.running.join_next_with_id() => {
-                    self.ended(ended).await;
-                }
-                // The client no longer reads.
-                () = outbox.closed() => break,
-            }
-        }
-        if let Some(line) = framer.rest() {
-            self.take(Ok(line), max_line).await;
-        }
-    }
-
-    /// Waits until another request may run; cancellations wait with it.
-    async fn make_room(&mut self) {
-        while self.running.len() >= MOST_RUNNING {
-            let Some(ended) = self.running.join_next_with_id().await else { return };
-            self.ended(ended).await;
-        }
-    }
-
-    async fn ended(&mut self, ended: Result<(Id, Reply), JoinError>) {
-        let id = match &ended {
-            Ok((id, _)) => *id,
-            Err(error) => error.id(),
-        };
-        self.table.remove(&id);
-        match ended {
-            Ok((_, reply)) => self.reply(reply).await,
-            Err(error) if error.is_panic() => warn!("a request ended without an answer"),
-            Err(_) => {}
-        }
-    }
-
-    async fn take(&mut self, line: Result<Bytes, LineTooLong>, max_line: usize) {
-        let Ok(line) = line else {
+async fn take(lines: &Arc<Lines>, line: Result<Bytes, LineTooLong>, max_line: usize) {
+    match line {
+        Ok(line) => lines.take(line).await,
+        Err(LineTooLong) => {
             let message = format!("the message is longer than {max_line} bytes");
             let error = ErrorObject { code: jsonrpc::INVALID_REQUEST, message, data: None };
-            self.send(jsonrpc::error_text(None, &error)).await;
-            return;
-        };
-        let inbound = Inbound::Line(Arc::clone(self.native.service()), line, self.session.clone());
-        let step = self.native.step(|env| begin(env, inbound));
-        let Some(id) = request_of(&step).cloned() else {
-            // Nothing to wait for: answered before the next line is read, so that a handshake counts from then on.
-            let (native, outbox) = (self.native, self.outbox.clone());
-            let reply = drive(native, step, &Client { outbox: &outbox, waiting: None }).await;
-            self.reply(reply).await;
-            return;
-        };
-        let waiting = Arc::new(Mutex::new(id));
-        let (native, outbox, current) = (self.native.clone(), self.outbox.clone(), Arc::clone(&waiting));
-        let handle = self.running.spawn(async move {
-            drive(&native, step, &Client { outbox: &outbox, waiting: Some(&current) }).await
-        });
-        self.table.insert(handle.id(), (waiting, handle));
-    }
-
-    async fn reply(&mut self, reply: Reply) {
-        match reply {
-            Reply::Lines { messages, session } => {
-                if let Some(session) = session {
-                    self.session = session;
-                }
-                for message in messages {
-                    self.send(message).await;
-                }
-            }
-            Reply::Cancel(id) => self.cancel(&id),
-            // Core answers in the kind in which it was asked.
-            Reply::Http(_) => warn!("an answer for HTTP came to a line-based stream"),
+            lines.send(jsonrpc::error_text(None, &error)).await;
         }
-    }
-
-    /// Dropping the driver cancels its query; no response is sent (MCP, utilities/cancellation).
-    fn cancel(&self, id: &RequestId) {
-        let mut found = false;
-        // A client that uses an id twice takes back both.
-        for (waiting, handle) in self.table.values() {
-            if *waiting.lock().unwrap_or_else(PoisonError::into_inner) == *id {
-                handle.abort();
-                found = true;
-            }
-        }
-        if found {
-            info!(request = %id, "cancelled by the client");
-        } else {
-            debug!(request = %id, "cancelled too late, or never begun");
-        }
-    }
-
-    async fn send(&self, message: String) {
-        // A closed channel means a closed output, which ends the loop.
-        let _ = self.outbox.send(message).await;
     }
 }
 

@@ -10,8 +10,10 @@ use housekey_core::exchange::Reply;
 use housekey_core::transport::sse;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::answer::Record;
+use super::events::KEEP_ALIVE;
 
 /// A request on its way to its reply.
 pub(super) type Driving = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -24,17 +26,40 @@ pub(super) struct EventStream {
     driving: Mutex<Option<Driving>>,
     last: Option<Reply>,
     record: Option<Record>,
+    /// When it says again that it is alive.
+    alive: Pin<Box<Sleep>>,
+    /// Whether something was sent.
+    begun: bool,
 }
 
 impl EventStream {
     pub(super) fn new(
-        first: String,
+        first: Option<String>,
         messages: mpsc::Receiver<String>,
         driving: Driving,
-        record: Record,
+        record: Option<Record>,
     ) -> Self {
         let driving = Mutex::new(Some(driving));
-        Self { first: Some(first), messages, driving, last: None, record: Some(record) }
+        let alive = Box::pin(sleep(KEEP_ALIVE));
+        Self { first, messages, driving, last: None, record, alive, begun: false }
+    }
+
+    /// The next event, or a sign of life where none comes for long.
+    fn next_or_alive(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Poll::Ready(event) = self.next(context) {
+            self.begun = true;
+            self.alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+            return Poll::Ready(event.map(Bytes::from));
+        }
+        // A stream that was opened for the silence before it says so at once.
+        if !self.begun || self.alive.as_mut().poll(context).is_ready() {
+            self.begun = true;
+            self.alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+            // Registers for the next one, too.
+            let _ = self.alive.as_mut().poll(context);
+            return Poll::Ready(Some(Bytes::from_static(sse::COMMENT)));
+        }
+        Poll::Pending
     }
 
     fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<String>> {
@@ -76,7 +101,7 @@ impl hyper::body::Body for EventStream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.next(context).map(|event| event.map(|text| Ok(Frame::data(Bytes::from(text)))))
+        self.next_or_alive(context).map(|event| event.map(|text| Ok(Frame::data(text))))
     }
 }
 
@@ -96,7 +121,7 @@ mod tests {
             }
             Reply::Http(http::Response::new(Bytes::from_static(b"5")))
         });
-        let stream = EventStream::new("1".into(), messages, driving, Record::for_tests());
+        let stream = EventStream::new(Some("1".into()), messages, driving, Some(Record::for_tests()));
         let body = stream.collect().await.unwrap().to_bytes();
         let wanted: String = ["1", "2", "3", "4", "5"].map(sse::event).concat();
         assert_eq!(body, wanted);
@@ -109,7 +134,7 @@ mod tests {
             drop(outbox);
             Reply::Http(http::Response::new(Bytes::new()))
         });
-        let stream = EventStream::new("1".into(), messages, driving, Record::for_tests());
+        let stream = EventStream::new(Some("1".into()), messages, driving, Some(Record::for_tests()));
         assert!(!stream.is_end_stream());
         assert_eq!(stream.collect().await.unwrap().to_bytes(), sse::event("1"));
     }

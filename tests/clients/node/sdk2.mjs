@@ -1,22 +1,26 @@
-// @modelcontextprotocol/client 2.x: it asks for 2026-07-28 first.
+// @modelcontextprotocol/client 2.x: it asks for 2026-07-28 first, and over HTTP+SSE for what has a handshake.
 
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { bearer, refusal, report, settings } from "./session.mjs";
+import { bearer, bearerOfStream, refusal, report, sayYes, settings } from "./session.mjs";
 
 const [mode, target, ...rest] = process.argv.slice(2);
+const versionNegotiation = mode === "sse" ? undefined : { mode: { pin: "2026-07-28" } };
 const client = new Client(
   { name: "housekey-tests", version: "1.0.0" },
-  { versionNegotiation: { mode: { pin: "2026-07-28" } } },
+  { versionNegotiation, capabilities: { elicitation: {} } },
 );
-const http = () => client.connect(new StreamableHTTPClientTransport(new URL(target), bearer()));
+client.setRequestHandler("elicitation/create", sayYes);
+
+const transports = {
+  http: () => new StreamableHTTPClientTransport(new URL(target), bearer()),
+  sse: () => new SSEClientTransport(new URL(target), bearerOfStream()),
+  stdio: () => new StdioClientTransport({ command: target, args: rest, env: settings(), stderr: "inherit" }),
+};
 
 if (mode === "refused") {
-  await refusal(http);
-} else if (mode === "stdio") {
-  await client.connect(new StdioClientTransport({ command: target, args: rest, env: settings(), stderr: "inherit" }));
-  await report(client);
+  await refusal(() => client.connect(transports.http()));
 } else {
-  await http();
-  await report(client);
+  await client.connect(transports[mode]());
+  await report(client, () => client.getNegotiatedProtocolVersion());
 }

@@ -215,9 +215,6 @@ const fn choice(name: &'static str) -> Choice {
     Choice { name, not_yet: None }
 }
 
-const fn later(name: &'static str, instead: &'static str) -> Choice {
-    Choice { name, not_yet: Some(instead) }
-}
 
 #[cfg(test)]
 mod tests {

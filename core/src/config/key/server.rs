@@ -1,13 +1,13 @@
 //! The keys of `server`, but for `server.oauth`.
 
-use super::{Choice, Hosts, Key, Kind, choice, key, later};
+use super::{Choice, Hosts, Key, Kind, choice, key};
 
 const PORT: Kind = Kind::Integer { min: 0, max: 65_535 };
 
 static TRANSPORTS: &[Choice] = &[
     choice("stdio"),
     choice("http"),
-    later("sse", "the transport of 2024-11-05 comes in a later release; use `http`"),
+    choice("sse"),
 ];
 static OPENAPI: &[Choice] = &[choice("disable"), choice("http"), choice("https")];
 
@@ -16,7 +16,7 @@ const TLS: &str = "let a proxy before Housekey end TLS";
 pub(super) static KEYS: &[Key] = &[
     Key {
         hosts: Hosts::EdgeOnly("http"),
-        ..key("server.transport", Kind::Choice(TRANSPORTS), "How clients talk to Housekey: over its standard input and output, or over streamable HTTP. At the edge always `http`.")
+        ..key("server.transport", Kind::Choice(TRANSPORTS), "How clients talk to Housekey: over its standard input and output, or over HTTP. `http` and `sse` are the same: streamable HTTP, and beside it at `/sse` the older HTTP+SSE of 2024-11-05. At the edge always `http`, without HTTP+SSE.")
             .named("transport", "MCP_TRANSPORT")
             .or("stdio")
     },
@@ -82,9 +82,8 @@ pub(super) static KEYS: &[Key] = &[
     key("server.component", Kind::Text, "Path of a `housekey_edge.wasm` in which requests are handled instead of in the native code.")
         .named("component", "MCP_COMPONENT")
         .native(),
-    key("server.sealing_secret", Kind::Secrets, "The secret that seals cursors, request state and sessions.")
-        .named("sealing-secret", "MCP_SEALING_SECRET")
-        .not_yet("this release hands out nothing that is sealed; remove it"),
+    key("server.sealing_secret", Kind::Secrets, "The secret that seals the state which clients carry between the rounds of a request, such as a question before something is dropped. With several, the first seals and all open; replicas share it. Without one it is derived from `server.oauth.signing_secret`, else from `server.jwe.jwe_secret_key`; with none of them the native host makes one up at each start, and a component asks nothing back.")
+        .named("sealing-secret", "MCP_SEALING_SECRET"),
     key("server.tls.enabled", Kind::Bool, "Whether Housekey itself serves TLS.")
         .named("server-tls", "MCP_SERVER_TLS")
         .or("false")

@@ -59,6 +59,19 @@ pub(in crate::exchange) fn answer(scene: &Scene, ending: Ending, result: &CallRe
             RestError::Failed { blame: Blame::Caller, reason: reason.clone() }
         }
         CallResult::Absent(name) => RestError::NoSuchTool(name.clone()),
+        // REST has bodies of JSON alone.
+        CallResult::Content { content, structured, is_error } => match (structured, is_error) {
+            (Some(structured), false) => {
+                return json_answer(200, Some(structured.to_string()), scene.origin());
+            }
+            (_, false) => {
+                return json_answer(200, Some(json!({ "content": content }).to_string()), scene.origin());
+            }
+            (_, true) => RestError::Failed {
+                blame: Blame::Caller,
+                reason: "the tool failed in a way that has no text".into(),
+            },
+        },
     };
     refusal(&error.into(), scene.origin())
 }

@@ -64,6 +64,7 @@ pub(super) fn schema(env: &mut Env<'_>, scene: Scene, site: Site) -> Next {
         config: Arc::clone(&scene.service.config),
         trace: scene.trace.clone(),
         progress: false,
+        client: Default::default(),
     };
     Running::new(id, task, call, Shape::Rest(Ending::default()), scene).start(env)
 }
@@ -101,6 +102,7 @@ fn begun(env: &mut Env<'_>, scene: &Scene, asked: RestCall, body: &Bytes) -> Res
         config: Arc::clone(&scene.service.config),
         trace: scene.trace.clone(),
         progress: false,
+        client: Default::default(),
     };
     Ok((id, task, call))
 }

@@ -71,6 +71,11 @@ impl Catalogue {
         self.expires
     }
 
+    /// Whether there are none because they could not be looked for.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Equal for equal tools.
     pub(crate) fn digest(&self) -> u64 {
         self.digest
