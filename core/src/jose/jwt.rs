@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub use super::algorithm::{Algorithm, AlgorithmError};
 use super::base64url;
 use super::jwk::KeySet;
-use super::members::{Members, MembersError};
+use super::members::{Members, MembersError, excerpt};
 use crate::jsonrpc;
 
 /// No token is longer, in bytes.
@@ -36,7 +36,7 @@ pub enum JwtError {
     /// RFC 7515 section 4: header names are unique.
     #[error("the header of the token says {name:?} twice")]
     DuplicateHeader {
-        /// The repeated name.
+        /// The repeated name, cut to 64 characters.
         name: String,
     },
     /// RFC 7515 section 4.1.11: no extension is understood here, so none can be critical.
@@ -51,7 +51,7 @@ pub enum JwtError {
     /// The token names a key that the provider has not, or not any more: fetching its keys again may help.
     #[error("the provider has no key {key_id:?}")]
     UnknownKey {
-        /// What the token calls it.
+        /// What the token calls it, cut to 64 characters.
         key_id: String,
     },
     /// No key is of the algorithm's type, or the one that is named is not.
@@ -131,7 +131,7 @@ impl Unverified<'_> {
         }
         match key_id {
             _ if tried => Err(JwtError::Signature),
-            Some(key_id) if !keys.has(key_id) => Err(JwtError::UnknownKey { key_id: key_id.clone() }),
+            Some(key_id) if !keys.has(key_id) => Err(JwtError::UnknownKey { key_id: excerpt(key_id) }),
             Some(_) | None => Err(JwtError::NoFittingKey { algorithm: *algorithm }),
         }
     }

@@ -95,6 +95,11 @@ fn keys_are_chosen_by_their_names() {
     assert_eq!(verified(&swapped, &set(&[other, wrong])), Err(JwtError::Signature));
     let nameless = JwtError::UnknownKey { key_id: String::new() };
     assert_eq!(with_header(r#"{"alg":"ES256","kid":""}"#), Err(nameless));
+    // Whoever sends the token chooses what an operator's log says.
+    let long = format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "k".repeat(9000));
+    assert_eq!(with_header(&long), Err(JwtError::UnknownKey { key_id: "k".repeat(64) }));
+    let twice = format!(r#"{{"alg":"ES256","{0}":1,"{0}":2}}"#, "n".repeat(4000));
+    assert_eq!(with_header(&twice), Err(JwtError::DuplicateHeader { name: "n".repeat(64) }));
     let misnamed = JwtError::NoFittingKey { algorithm: Algorithm::Es256 };
     assert_eq!(with_header(r#"{"alg":"ES256","kid":"rsa"}"#), Err(misnamed));
     assert!(with_header(r#"{"alg":"ES256"}"#).is_ok());
