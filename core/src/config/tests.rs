@@ -393,6 +393,29 @@ fn settings_that_do_not_go_together_are_refused() {
     assert_eq!(config("", &[], &[("clickhouse-host", "[::1]")]).clickhouse.host, "::1");
 }
 
+/// Of two headers of one name ClickHouse, or a proxy before it, would take one.
+#[test]
+fn a_header_has_one_source() {
+    let read = |rest: &str| {
+        let document = format!(
+            "clickhouse: {{protocol: http}}\nserver: {{transport: http, oauth: {{enabled: true, mode: forward, validate: true, issuer: 'https://idp.example.com', audience: a, {rest}}}}}"
+        );
+        native(&document, &[], &[]).map_err(|errors| errors.to_string())
+    };
+    for (rest, part) in [
+        ("claims_to_headers: {sub: X-Who, email: x-WHO}", "is the header of another claim, too"),
+        (
+            "clickhouse_header_name: X-Token, claims_to_headers: {sub: x-token}",
+            "is `server.oauth.clickhouse_header_name`, too",
+        ),
+    ] {
+        let Err(text) = read(rest) else { panic!("{rest}") };
+        assert!(text.contains(part), "{rest}: {text}");
+    }
+    let apart = "clickhouse_header_name: X-Token, claims_to_headers: {sub: X-Who, email: X-Mail}";
+    assert_eq!(read(apart).map(|_| ()), Ok(()));
+}
+
 #[test]
 fn the_edge_names_what_it_cannot_honour() {
     let edge = |environment: &[(&str, &str)]| load(Host::Edge, &sources("", environment, &[]), &no_files);

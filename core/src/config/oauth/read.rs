@@ -286,7 +286,8 @@ impl Reader<'_> {
     fn claims_to_headers(&mut self) -> Vec<(String, String)> {
         let path = "server.oauth.claims_to_headers";
         let entries = self.map(path);
-        for (claim, header) in &entries {
+        let of_token = self.optional("server.oauth.clickhouse_header_name");
+        for (index, (claim, header)) in entries.iter().enumerate() {
             if claim.is_empty() {
                 self.entry_problem(path, claim, "is no claim");
             }
@@ -294,6 +295,14 @@ impl Reader<'_> {
                 && let Some(reason) = name_rules::refuse_header(header, "")
             {
                 self.entry_problem(path, header, reason);
+            }
+            // ClickHouse, or a proxy before it, would take one of two, and nobody says which.
+            let is_it = |other: &str| other.eq_ignore_ascii_case(header);
+            if entries.iter().take(index).any(|(_, before)| is_it(before)) {
+                self.entry_problem(path, header, "is the header of another claim, too");
+            }
+            if of_token.as_deref().is_some_and(is_it) {
+                self.entry_problem(path, header, "is `server.oauth.clickhouse_header_name`, too");
             }
         }
         entries
