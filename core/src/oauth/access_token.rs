@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::artifact::{Digest, has_passed};
+use super::artifact::{Carried, Digest, has_passed};
 use super::keys::Keys;
 use crate::time::UnixTime;
 
@@ -47,7 +47,7 @@ pub(crate) struct RefreshToken {
     pub(crate) claims: Map<String, Value>,
     /// The identity provider's own refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) upstream: Option<String>,
+    pub(crate) upstream: Option<Carried>,
 }
 
 impl AccessToken {

@@ -1,10 +1,11 @@
 //! What travels sealed. The members have short names, because all of it stands in URLs.
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq;
 
+use crate::secret::Secret;
 use crate::time::UnixTime;
 
 /// The SHA-256 of something that an artefact is bound to and need not hold, in base64url.
@@ -28,6 +29,46 @@ impl PartialEq for Digest {
 }
 
 impl Eq for Digest {}
+
+/// A secret that travels inside of what is sealed, and is seen nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Carried(Secret<String>);
+
+impl Carried {
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl From<String> for Carried {
+    fn from(text: String) -> Self {
+        Self(Secret::from(text))
+    }
+}
+
+impl From<Secret<String>> for Carried {
+    fn from(secret: Secret<String>) -> Self {
+        Self(secret)
+    }
+}
+
+impl From<Carried> for Secret<String> {
+    fn from(carried: Carried) -> Self {
+        carried.0
+    }
+}
+
+impl Serialize for Carried {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Carried {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
 
 /// A client's request for authorization, once it has been found in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +110,7 @@ pub(crate) struct Pending {
     pub(crate) asked: Asked,
     /// Our own PKCE verifier.
     #[serde(rename = "v")]
-    pub(crate) verifier: String,
+    pub(crate) verifier: Carried,
     /// The nonce that the id_token has to have.
     #[serde(rename = "n")]
     pub(crate) nonce: String,
@@ -83,7 +124,7 @@ pub(crate) struct Code {
     pub(crate) pending: Pending,
     /// The identity provider's code, which works once.
     #[serde(rename = "k")]
-    pub(crate) upstream_code: String,
+    pub(crate) upstream_code: Carried,
     /// The redirect URI that the identity provider was given, which has to be repeated to it.
     #[serde(rename = "w")]
     pub(crate) callback: String,
@@ -95,4 +136,37 @@ pub(crate) struct Code {
 /// Whether a moment in seconds has passed.
 pub(crate) fn has_passed(expires: u64, now: UnixTime) -> bool {
     now.seconds() > expires
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who prints what was opened does not print what it was sealed for.
+    #[test]
+    fn secrets_travel_and_are_not_printed() {
+        let asked = Asked {
+            client: Digest::of("client"),
+            redirect_uri: "https://a.example/".to_owned(),
+            state: None,
+            challenge: "challenge".to_owned(),
+            resource: "https://mcp.example/mcp".to_owned(),
+            scope: "openid".to_owned(),
+            issuer: "https://mcp.example".to_owned(),
+            browser: Digest::of("cookie"),
+            expires: 0,
+        };
+        let verifier = Carried::from("hidden verifier".to_owned());
+        let code = Code {
+            pending: Pending { asked, verifier, nonce: "nonce".to_owned() },
+            upstream_code: Carried::from("hidden code".to_owned()),
+            callback: "https://mcp.example/callback".to_owned(),
+            expires: 0,
+        };
+        let shown = format!("{code:?}");
+        assert!(shown.contains("[secret]") && !shown.contains("hidden"), "{shown}");
+        let text = serde_json::to_string(&code).unwrap();
+        assert!(text.contains(r#""k":"hidden code""#), "as it has always been written: {text}");
+        assert_eq!(serde_json::from_str::<Code>(&text).unwrap(), code);
+    }
 }

@@ -6,7 +6,7 @@
 
 use http::StatusCode;
 
-use super::artifact::{Code, Pending, has_passed};
+use super::artifact::{Carried, Code, Pending, has_passed};
 use super::error::{OAuthCode, OAuthError};
 use super::form::Form;
 use super::keys::Keys;
@@ -56,7 +56,7 @@ pub(super) fn answer(env: &mut Env<'_>, server: &Server, request: &Request) -> L
         return relay(&response, error);
     }
     let upstream_code = match form.get("code") {
-        Some(code) if code.len() <= LONGEST_CODE => code.to_owned(),
+        Some(code) if code.len() <= LONGEST_CODE => Carried::from(code.to_owned()),
         Some(_) => {
             return response.error("server_error", "the code of the identity provider is too long", None);
         }

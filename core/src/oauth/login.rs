@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 
-use super::artifact::{Asked, Digest, Pending};
+use super::artifact::{Asked, Carried, Digest, Pending};
 use super::browser;
 use super::consent::Wishes;
 use super::form::Form;
@@ -49,7 +49,7 @@ pub(super) fn begin(
         return Response::to(&asked).error("interaction_required", description, None);
     };
     let expires = env.now.seconds().saturating_add(LIVES);
-    let verifier = browser::random(env);
+    let verifier = Carried::from(browser::random(env));
     let nonce = browser::random(env);
     let pending = Pending { asked: Asked { expires, ..asked }, verifier, nonce };
     let state = keys.state.seal(env.rng, &pending).filter(|state| state.len() <= LONGEST);
@@ -60,7 +60,7 @@ pub(super) fn begin(
     let callback = request.site.endpoint(&facade.paths.callback);
     let scope = scope(server, facade);
     // RFC 7636 section 4.2: the challenge is the SHA-256 of the verifier in base64url.
-    let challenge = Digest::of(&pending.verifier);
+    let challenge = Digest::of(pending.verifier.expose());
     let mut entries = vec![
         ("response_type", "code"),
         ("client_id", client.id.as_str()),

@@ -12,6 +12,7 @@ use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::access_token::{AccessToken, RefreshToken};
+use super::artifact::Carried;
 use super::bearer::Person;
 use super::error::{OAuthCode, OAuthError, json_answer};
 use super::grant::{Grant, Origin, invalid};
@@ -180,7 +181,7 @@ fn sealed_refresh(
         client: grant.client.clone(),
         exp: grant.ends,
         claims,
-        upstream: upstream.map(|token| token.expose().clone()),
+        upstream: upstream.map(Carried::from),
     };
     fitting(keys.refresh.seal(env.rng, &token), LONGEST_REFRESH)
 }

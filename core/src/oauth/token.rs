@@ -119,7 +119,12 @@ fn granted(env: &mut Env<'_>, server: &Server, request: &Request) -> Result<Look
     let client = Digest::of(&client.id);
     if grant_type == "authorization_code" {
         let (code, grant) = redeem::check(env, server, &form, client)?;
-        let ask = server.provider.redeem(env, &code.upstream_code, &code.callback, &code.pending.verifier)?;
+        let ask = server.provider.redeem(
+            env,
+            code.upstream_code.expose(),
+            &code.callback,
+            code.pending.verifier.expose(),
+        )?;
         return Ok(Look::Act(ask, Stage::awaiting_tokens(grant)));
     }
     let grant = refresh::check(env, server, &form, client)?;

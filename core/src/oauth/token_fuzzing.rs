@@ -12,7 +12,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Map, Value, json};
 
 use super::access_token::RefreshToken;
-use super::artifact::{Asked, Code, Digest, Pending};
+use super::artifact::{Asked, Carried, Code, Digest, Pending};
 use super::server::Server;
 use super::site::{Endpoint, Site};
 use super::visit::{Request, Turn, Visit};
@@ -144,10 +144,11 @@ fn artefacts(env: &mut Env<'_>, server: &Server) -> Option<[String; 3]> {
         browser: Digest::of("cookie"),
         expires: NOW + 60,
     };
-    let pending = Pending { asked, verifier: "verifier".to_owned(), nonce: "nonce".to_owned() };
+    let pending =
+        Pending { asked, verifier: Carried::from("verifier".to_owned()), nonce: "nonce".to_owned() };
     let code = Code {
         pending,
-        upstream_code: "theirs".to_owned(),
+        upstream_code: Carried::from("theirs".to_owned()),
         callback: "https://mcp.example/oauth/callback".to_owned(),
         expires: NOW + 60,
     };
@@ -163,7 +164,7 @@ fn artefacts(env: &mut Env<'_>, server: &Server) -> Option<[String; 3]> {
         client: Digest::of(&client),
         exp: NOW + 600,
         claims,
-        upstream: Some("theirs".to_owned()),
+        upstream: Some(Carried::from("theirs".to_owned())),
     };
     let code = keys.code.seal(env.rng, &code)?;
     let refresh = keys.refresh.seal(env.rng, &refresh)?;

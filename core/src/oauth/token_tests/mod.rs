@@ -20,7 +20,7 @@ use crate::facts::Facts;
 use crate::jose::jwt::Algorithm;
 use crate::jose::test_provider::{jwks, sign};
 use crate::oauth::access_token::{AccessToken, RefreshToken};
-use crate::oauth::artifact::{Asked, Code, Pending};
+use crate::oauth::artifact::{Asked, Carried, Code, Pending};
 use crate::oauth::site::{Endpoint, Site};
 use crate::oauth::visit::{Turn, Visit};
 use crate::time::UnixTime;
@@ -139,10 +139,11 @@ impl World {
             browser: Digest::of("cookie"),
             expires: NOW + 60,
         };
-        let pending = Pending { asked, verifier: "our verifier".into(), nonce: "nonce".into() };
+        let pending =
+            Pending { asked, verifier: Carried::from("our verifier".to_owned()), nonce: "nonce".into() };
         let mut code = Code {
             pending,
-            upstream_code: "upstream code".to_owned(),
+            upstream_code: Carried::from("upstream code".to_owned()),
             callback: "https://mcp.example.com/oauth/callback".to_owned(),
             expires: NOW + 60,
         };
