@@ -123,6 +123,14 @@ impl Client {
     pub(crate) fn may_redirect_to(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, uri))
     }
+
+    /// Whether a URI leads to a web server at the host of the client's own document, or at one below it.
+    pub(super) fn is_at_home(&self, uri: &str) -> bool {
+        let (Kind::Document { host: home }, Some(host)) = (&self.kind, redirect_uri::web_host(uri)) else {
+            return false;
+        };
+        host.strip_suffix(home.as_str()).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    }
 }
 
 /// A name as people are shown it: without what is not to be seen, or turns the direction of what follows; `None` where

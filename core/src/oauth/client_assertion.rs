@@ -1,9 +1,11 @@
 //! How a client proves at the token endpoint who it is: by an assertion that it signed (RFC 7523 section 2.2, OpenID
 //! Connect Core 1.0 section 9, `private_key_jwt`).
 //!
-//! A client that registered as one that proves itself has to: if its word were enough, everybody could say it. A client that says it does
-//! not (`none`) may bring an assertion or a secret all the same, as some do that were never given one: neither is looked
-//! at, because nothing follows from either. What protects public clients is PKCE.
+//! A client that registered as one that proves itself has to: if its word were enough, everybody could say it. One that is
+//! known by a document and has all answers sent to that document's own host may leave the assertion out, and is a public
+//! client then. A client that says it does not prove itself (`none`) may bring an assertion or a secret all the same, as
+//! some do that were never given one: neither is looked at, because nothing follows from either. What protects public
+//! clients is PKCE, and for a refresh token nothing but that nobody else has it.
 //!
 //! Deliberately absent: a memory of `jti`. An assertion could be used again until it expires, ten minutes at most; whoever
 //! has stolen one still needs the client's code and its verifier, or a refresh token.
@@ -105,12 +107,13 @@ pub(crate) fn authenticate(
 }
 
 /// Whether a client that says it signs is let through unsigned: ChatGPT's document says so, and its requests bring no
-/// assertion. Whoever runs the host of a document has all answers sent to https addresses of its own, and each code is bound
-/// to a verifier, so that nobody else gains by leaving the assertion out. Where one comes, it has to be good.
+/// assertion. All its answers go to web servers below the host that publishes the document, and each code is bound to a
+/// verifier, so that nobody else gets anything for a code by leaving the assertion out. A refresh token is bound to nothing
+/// that its client alone could show: one that leaks from such a client is good for whoever has it until its login ends. With
+/// an assertion asked for at refreshes alone, ChatGPT's logins would end with their first access token. Where one comes, it
+/// has to be good.
 fn is_known_without(client: &Client) -> bool {
-    matches!(client.kind, Kind::Document { .. })
-        && !client.redirect_uris.is_empty()
-        && client.redirect_uris.iter().all(|uri| uri.starts_with("https://"))
+    !client.redirect_uris.is_empty() && client.redirect_uris.iter().all(|uri| client.is_at_home(uri))
 }
 
 /// What is wrong, without the values that the client wrote.

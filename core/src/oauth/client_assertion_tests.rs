@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::fetch::{Document, NamedBy};
 use crate::jose::jwt::Algorithm;
 use crate::jose::test_provider::{jwks, sign, sign_as};
+use crate::oauth::client::Kind;
 use crate::oauth::upstream::Lack;
 use crate::time::UnixTime;
 
@@ -137,13 +138,20 @@ fn keys_at_a_url_are_fetched_as_a_strangers() {
 
 /// ChatGPT's document says that it signs, and its requests bring no assertion.
 #[test]
-fn only_a_document_whose_answers_go_to_https_is_let_in_unsigned() {
+fn only_a_document_whose_answers_go_to_its_own_host_is_let_in_unsigned() {
     let facts = Facts::default();
     let env = Env { now: UnixTime::from_seconds(NOW), rng: &mut rand::rng(), facts: &facts };
     let signing = Authentication::InlineKeys(jwks());
     let document = Kind::Document { host: "client.example".to_owned() };
     for (kind, uris, passes) in [
         (document.clone(), vec!["https://client.example/back"], true),
+        (document.clone(), vec!["https://CLIENT.example./back", "https://a.b.client.example:8443/"], true),
+        (document.clone(), vec!["https://client.example/back", "https://other.example/back"], false),
+        (document.clone(), vec!["https://evilclient.example/back"], false),
+        (document.clone(), vec!["https://example/back"], false),
+        // A program on the person's computer, at a name with a certificate of its own.
+        (document.clone(), vec!["https://localhost/back"], false),
+        (document.clone(), vec!["https://client.example.localhost/back"], false),
         (document.clone(), vec!["https://client.example/back", "http://127.0.0.1/back"], false),
         (document.clone(), vec!["cursor://back"], false),
         (document, vec![], false),

@@ -103,6 +103,18 @@ fn web(uri: &str) -> Result<Reach, RedirectError> {
     }
 }
 
+/// The host of a URI that leads to a web server, in its canonical spelling.
+pub(super) fn web_host(uri: &str) -> Option<String> {
+    let is_web = check(uri, &[]) == Ok(Reach::Web);
+    parts(uri).filter(|_| is_web).and_then(|parts| canonical_host(parts.host))
+}
+
+/// Of what a client would have, what it can have.
+pub(super) fn usable(mut uris: Vec<String>, schemes: &[String]) -> Vec<String> {
+    uris.retain(|uri| check(uri, schemes).is_ok());
+    uris
+}
+
 /// The parts of a URI of http or https; `None` where it has no proper authority.
 fn parts(uri: &str) -> Option<Parts<'_>> {
     let (scheme, rest) = uri.split_once("://")?;
