@@ -29,6 +29,21 @@ pub fn canonical_host(text: &str) -> Option<String> {
     (name.len() <= 253 && !ends_in_number && name.split('.').all(is_label)).then(|| name.to_ascii_lowercase())
 }
 
+/// The host of an authority, as it is written, and its port, if it names one: a number but 0, in digits alone. A user is
+/// not told from the host, and makes it none.
+pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let host_end = match authority.starts_with('[') {
+        true => authority.find(']')? + 1,
+        false => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(host_end)?;
+    if port.is_empty() {
+        return Some((host, None));
+    }
+    let digits = port.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|port| *port > 0).map(|port| (host, Some(port)))
+}
+
 /// Whether an address is of the public internet (IANA's special-purpose registries, RFC 6890).
 pub fn is_global(address: IpAddr) -> bool {
     match address {

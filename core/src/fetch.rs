@@ -14,7 +14,7 @@ pub enum NamedBy {
     /// A stranger: a host refuses private, loopback and link-local addresses after it has resolved the name. One that
     /// does not see the address fetches only what the operator listed.
     Stranger {
-        /// Whether the operator listed the host by its name.
+        /// Whether the operator listed the host, by its name or by a domain that it is in; `*` lists none.
         listed: bool,
     },
 }

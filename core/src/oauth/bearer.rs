@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
+use super::LEEWAY;
 use super::access_token::{AccessToken, Unusable};
 use super::introspection;
 use super::server::Server;
@@ -18,8 +19,6 @@ use crate::jose::unverified;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// Seconds by which the identity provider's clock and ours may differ.
-const LEEWAY: u64 = 60;
 /// Headers that altinity-mcp reads as well, in its order.
 const OTHER_HEADERS: [&str; 2] = ["x-oauth-token", "x-altinity-oauth-token"];
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{Authentication, Client, ClientError, Kind};
+use super::LEEWAY;
+use super::client::{Authentication, Client, ClientError};
 use super::client_url;
 use super::error::{OAuthCode, OAuthError};
 use super::form::Form;
@@ -27,8 +28,6 @@ use crate::jose::jwt_claims::{RuleError, Rules, accept};
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How far an assertion's end may lie ahead.
 const LIVES: Duration = Duration::from_secs(600);
-/// Seconds by which the client's clock and ours may differ.
-const LEEWAY: u64 = 60;
 const LONGEST_KEYS: usize = 64 << 10;
 const KEYS: &str = "a client's key set";
 const MISSING: &str = "the client is registered with private_key_jwt and brings no client_assertion";

@@ -40,7 +40,7 @@ pub(super) enum UrlError {
     )]
     Port(String),
     #[error(
-        "{0} is no name on the public internet, and `server.oauth.client_document_hosts` does not list it"
+        "{0} is no name on the public internet, and `server.oauth.client_document_hosts` does not list it by its name"
     )]
     NotPublic(String),
     #[error("`server.oauth.client_document_hosts` does not list {0}")]
@@ -69,7 +69,8 @@ pub(super) fn check(url: &str, facade: &Facade) -> Result<ClientUrl, UrlError> {
     if url.contains('#') || authority.contains('@') {
         return Err(UrlError::FragmentOrUser);
     }
-    let (host, port) = split(authority).ok_or(UrlError::Host)?;
+    let (host, port) = host_and_port(authority).ok_or(UrlError::Host)?;
+    let port = port.unwrap_or(HTTPS);
     // One name has one spelling, so that the document of one client is not also that of a second.
     let canonical = canonical_host(host).ok_or(UrlError::Host)?;
     if canonical != host.trim_start_matches('[').trim_end_matches(']') {
@@ -111,19 +112,6 @@ impl ClientUrl {
             ..FetchRequest::get(&self.url, purpose)
         }
     }
-}
-
-fn split(authority: &str) -> Option<(&str, u16)> {
-    let host_end = match authority.starts_with('[') {
-        true => authority.find(']')? + 1,
-        false => authority.find(':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at_checked(host_end)?;
-    if port.is_empty() {
-        return Some((host, HTTPS));
-    }
-    let digits = port.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some((host, digits.parse().ok().filter(|port| *port > 0)?))
 }
 
 /// Whether a host looks like one of the public internet: a name of two labels at least.

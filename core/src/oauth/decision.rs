@@ -4,8 +4,7 @@
 //! names, and what the browser says of the form's origin must be this site. Another page can have a browser send a form,
 //! but neither read the sealed request of that browser nor set its cookie.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::artifact::has_passed;
 use super::consent::Proposal;
@@ -67,18 +66,9 @@ pub(super) fn answer(
 }
 
 fn read(keys: &Keys, request: &Request) -> Result<(Form, Proposal), OAuthError> {
-    let refuse = |reason: &str| OAuthError::new(OAuthCode::InvalidRequest, reason);
-    if !is_form(&request.headers) {
-        return Err(refuse("the body is no form"));
-    }
-    let form = Form::parse(&request.body)?;
+    let form = Form::in_body(&request.headers, &request.body)?;
     let proposal = keys.consent.open(form.need("request")?);
-    let proposal = proposal.ok_or_else(|| refuse("request was not made here"))?;
+    let proposal =
+        proposal.ok_or_else(|| OAuthError::new(OAuthCode::InvalidRequest, "request was not made here"))?;
     Ok((form, proposal))
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }

@@ -3,6 +3,8 @@
 //! A parameter that stands there twice is an error (RFC 6749 section 3.1), so that nobody reads the one and somebody else
 //! the other. An empty value counts as none.
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use super::error::{OAuthCode, OAuthError};
@@ -43,6 +45,17 @@ impl Form {
             entries.push((name, value));
         }
         Ok(Self(entries))
+    }
+
+    /// Reads the parameters that a body holds.
+    pub(crate) fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
+        let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            let description = "the body must be a form: application/x-www-form-urlencoded";
+            return Err(OAuthError::new(OAuthCode::InvalidRequest, description));
+        }
+        Self::parse(body)
     }
 
     /// A parameter that is there and not empty.

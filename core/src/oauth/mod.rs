@@ -56,6 +56,9 @@ pub mod token_fuzzing;
 mod upstream;
 mod visit;
 
+/// Seconds by which the clock of whoever signs, the identity provider or a client, and ours may differ.
+const LEEWAY: u64 = 60;
+
 pub use bearer::{Person, TokenRefusal};
 pub(crate) use error::json_answer;
 pub(crate) use server::Server;

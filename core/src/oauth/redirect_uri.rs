@@ -6,7 +6,7 @@
 //! Deliberately absent: patterns, and any likeness short of equality but for the port on this computer (RFC 9700 section
 //! 2.1, RFC 8252 section 7.3).
 
-use crate::address::canonical_host;
+use crate::address::{canonical_host, host_and_port};
 
 /// Bytes that one may have.
 pub(super) const LONGEST: usize = 2048;
@@ -120,17 +120,7 @@ fn parts(uri: &str) -> Option<Parts<'_>> {
     let (scheme, rest) = uri.split_once("://")?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(end)?;
-    let host_end = match authority.starts_with('[') {
-        true => authority.find(']')? + 1,
-        false => authority.find(':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at_checked(host_end)?;
-    if let Some(port) = port.strip_prefix(':') {
-        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-        port.parse::<u16>().ok().filter(|port| digits && *port > 0)?;
-    } else if !port.is_empty() {
-        return None;
-    }
+    let (host, _) = host_and_port(authority)?;
     Some(Parts { scheme: scheme.to_ascii_lowercase(), host, rest })
 }
 

@@ -7,7 +7,6 @@
 //! Deliberately absent: parameters in the query (section 3.2: they end up in logs), other grants, client secrets.
 
 use base64ct::{Base64, Encoding as _};
-use http::header::CONTENT_TYPE;
 
 use super::artifact::Digest;
 use super::client::{self, ClientError};
@@ -102,7 +101,7 @@ pub(super) fn begin(env: &mut Env<'_>, server: &Server, request: &Request) -> Lo
 }
 
 fn granted(env: &mut Env<'_>, server: &Server, request: &Request) -> Result<Look, Stop> {
-    let form = form(request)?;
+    let form = Form::in_body(&request.headers, &request.body)?;
     let grant_type = form.need("grant_type")?;
     if !matches!(grant_type, "authorization_code" | "refresh_token") {
         return Err(OAuthError::new(
@@ -138,7 +137,7 @@ fn granted(env: &mut Env<'_>, server: &Server, request: &Request) -> Result<Look
 }
 
 /// Goes on with what the identity provider answered.
-pub(super) fn look(env: &mut Env<'_>, server: &Server, _request: &Request, stage: &mut Stage) -> Look {
+pub(super) fn look(env: &mut Env<'_>, server: &Server, stage: &mut Stage) -> Look {
     let stage = &*stage.0;
     let Some(fetched) = &stage.fetched else {
         return OAuthError::new(OAuthCode::ServerError, "the identity provider has not answered").into();
@@ -158,19 +157,6 @@ pub(super) fn look(env: &mut Env<'_>, server: &Server, _request: &Request, stage
             Look::Act(*ask, Stage::of(stage.grant.clone(), Answer::Userinfo(tokens)))
         }
     }
-}
-
-/// The parameters in the body.
-fn form(request: &Request) -> Result<Form, OAuthError> {
-    let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(OAuthError::new(
-            OAuthCode::InvalidRequest,
-            "the body must be a form: application/x-www-form-urlencoded",
-        ));
-    }
-    Form::parse(&request.body)
 }
 
 /// The client's id: from the form, or from HTTP Basic (RFC 6749 section 2.3.1) as clients write it that always use that.

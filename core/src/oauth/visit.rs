@@ -97,7 +97,7 @@ impl Visit {
                     OAuthError::new(OAuthCode::InvalidRequest, "this path takes GET only").into()
                 }
             },
-            Stage::Token(stage) => token::look(env, server, &self.request, stage),
+            Stage::Token(stage) => token::look(env, server, stage),
         };
         match look {
             Look::Answer(answer, reason) => Turn::Done(answer, reason),

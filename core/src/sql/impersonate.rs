@@ -169,7 +169,6 @@ fn is_wrapped(sql: &ReadOnlySql, inner: Inner) -> bool {
         && (sql.needs_wrapping() || (inner.limit.is_some() && sql.is_joined()))
 }
 
-/// How a directory might compare names.
 /// A name as somebody might take it for another's: without blanks, in one case, and in the one spelling that Unicode has
 /// for characters that look or mean alike (NFKC, Unicode Standard Annex 15). Lower case may need that once more.
 fn fold(name: &str) -> String {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Lack, Provider, document};
 use crate::env::Env;
 use crate::fetch::FetchRequest;
+use crate::oauth::site::origin_of;
 
 /// What is used of the document.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,9 +65,8 @@ impl Provider {
 /// Where the document may be.
 fn places(issuer: &str) -> [String; 2] {
     let issuer = issuer.trim_end_matches('/');
-    let origin_end =
-        issuer.find("://").and_then(|at| issuer.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
-    let (origin, path) = origin_end.and_then(|at| issuer.split_at_checked(at)).unwrap_or((issuer, ""));
+    let origin = origin_of(issuer);
+    let path = issuer.get(origin.len()..).unwrap_or_default();
     [
         format!("{issuer}/.well-known/openid-configuration"),
         format!("{origin}/.well-known/oauth-authorization-server{path}"),

@@ -12,10 +12,8 @@ use crate::env::Env;
 use crate::jose::base64url;
 use crate::jose::jwt::{self, Algorithm, JwtError};
 use crate::jose::jwt_claims::{Kind, RuleError, Rules, accept};
+use crate::oauth::LEEWAY;
 use crate::secret::Secret;
-
-/// Seconds by which the identity provider's clock and ours may differ.
-const LEEWAY: u64 = 60;
 
 /// Why an ID token proves nothing. The texts are for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
