@@ -86,6 +86,16 @@ pub enum FetchFailure {
     Status(u16),
 }
 
+impl FetchFailure {
+    /// Whether it says nothing of the document, so that the same question may be answered in a while.
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::TimedOut | Self::Status(429 | 500..) => true,
+            Self::Forbidden | Self::TooLarge(_) | Self::Status(_) => false,
+        }
+    }
+}
+
 impl FetchRequest {
     /// Bytes that a document may have unless it says otherwise.
     const MAX_BYTES: usize = 64 << 10;
@@ -139,6 +149,17 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_pass_is_known() {
+        use FetchFailure::{Forbidden, Status, TimedOut, TooLarge, Unreachable};
+        for failure in [Unreachable, TimedOut, Status(429), Status(500), Status(503)] {
+            assert!(failure.may_pass(), "{failure}");
+        }
+        for failure in [Forbidden, TooLarge(1), Status(302), Status(403), Status(404), Status(410)] {
+            assert!(!failure.may_pass(), "{failure}");
+        }
+    }
 
     #[test]
     fn cache_control_is_read() {

@@ -20,7 +20,7 @@ use super::client_url;
 use super::error::{OAuthCode, OAuthError};
 use super::form::Form;
 use super::server::Server;
-use super::upstream::key_set;
+use super::upstream::{Lack, key_set};
 use crate::env::Env;
 use crate::jose::jwt::{self, JwtError};
 use crate::jose::jwt_claims::{RuleError, Rules, accept};
@@ -68,7 +68,14 @@ pub(crate) fn authenticate(
             let url = client_url::check(url, facade).map_err(|error| {
                 refuse("the keys of the client are not fetched from here").because(error.to_string())
             })?;
-            key_set(env, url.request(KEYS, LONGEST_KEYS), token.header().key_id.as_deref())?
+            let request = url.request(KEYS, LONGEST_KEYS);
+            url.heed_failure(env, &request, "the keys of the client cannot be had")?;
+            match key_set(env, request, token.header().key_id.as_deref()) {
+                Err(Lack::Unavailable(reason)) => {
+                    return Err(refuse("the client has no usable keys").because(reason).into());
+                }
+                other => other?,
+            }
         }
     };
     let verified = token.verify(&keys).map_err(|error| {

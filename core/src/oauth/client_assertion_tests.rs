@@ -136,6 +136,38 @@ fn keys_at_a_url_are_fetched_as_a_strangers() {
     assert!(matches!(ask("https://10.0.0.1/keys"), Err(ClientError::Refused(_))), "judged once more");
 }
 
+/// A client that hears `invalid_client` throws away what it has.
+#[test]
+fn keys_that_cannot_be_had_now_are_no_fault_of_the_client() {
+    use crate::fetch::FetchFailure::{Forbidden, Status, TimedOut, Unreachable};
+    let assertion = with("jti", json!("4"));
+    let parameters = [("client_assertion", assertion.as_str()), ("client_assertion_type", TYPE)];
+    let text = |text: &'static str| {
+        let body = Bytes::from_static(text.as_bytes());
+        Ok(Document { status: 200, content_type: None, cache_control: None, body })
+    };
+    let (now, gone) = (OAuthCode::TemporarilyUnavailable, OAuthCode::InvalidClient);
+    for (outcome, code) in [
+        (Err(Unreachable), now),
+        (Err(TimedOut), now),
+        (Err(Status(503)), now),
+        (Err(Status(404)), gone),
+        (Err(Forbidden), gone),
+        (text("no keys"), gone),
+    ] {
+        let facts = Facts::default();
+        let keys = || Authentication::KeysAt("https://client.example/keys".to_owned());
+        let Err(ClientError::Lacks(Lack::Learn(request))) = ask(&facts, keys(), &parameters) else {
+            panic!("a fetch")
+        };
+        facts.learn(&request, &outcome, UnixTime::from_seconds(NOW));
+        let Err(ClientError::Refused(error)) = ask(&facts, keys(), &parameters) else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(error.code, code, "{outcome:?}");
+    }
+}
+
 /// ChatGPT's document says that it signs, and its requests bring no assertion.
 #[test]
 fn only_a_document_whose_answers_go_to_its_own_host_is_let_in_unsigned() {

@@ -11,7 +11,7 @@ use super::error::{OAuthCode, OAuthError};
 use super::metadata::takes_documents;
 use super::redirect_uri;
 use super::server::Server;
-use super::upstream::{self, Lack};
+use super::upstream;
 use crate::config::oauth::Facade;
 use crate::env::Env;
 use crate::fetch::Document;
@@ -36,14 +36,9 @@ pub(super) fn find(env: &Env<'_>, server: &Server, facade: &Facade, id: &str) ->
     let url = client_url::check(id, facade).map_err(|error| {
         refuse("the client id is no URL from which a document is fetched here").because(error.to_string())
     })?;
-    let document = match upstream::document(env, url.request(PURPOSE, LONGEST)) {
-        Ok(document) => document,
-        Err(lack @ Lack::Learn(_)) => return Err(lack.into()),
-        Err(Lack::Unavailable(reason)) => {
-            let reason = format!("{reason} (at {})", url.host);
-            return Err(refuse("the document of the client cannot be had").because(reason).into());
-        }
-    };
+    let request = url.request(PURPOSE, LONGEST);
+    url.heed_failure(env, &request, "the document of the client cannot be had")?;
+    let document = upstream::document(env, request)?;
     let client = read(&document, facade, id, &url.host);
     Ok(client.map_err(|error| {
         let reason = format!("{} (at {})", error.detail.as_ref().unwrap_or(&error.description), url.host);
@@ -80,8 +75,7 @@ pub(super) fn read(document: &Document, facade: &Facade, id: &str, host: &str) -
     if metadata.redirect_uris.len() > redirect_uri::MOST {
         return Err(refuse("the document of the client has too many redirect URIs"));
     }
-    let mut redirect_uris = metadata.redirect_uris;
-    redirect_uris.retain(|uri| redirect_uri::check(uri, &facade.redirect_schemes).is_ok());
+    let redirect_uris = redirect_uri::usable(metadata.redirect_uris, &facade.redirect_schemes);
     if redirect_uris.is_empty() {
         return Err(refuse("the document of the client has no redirect URI that can be used here"));
     }
@@ -96,6 +90,7 @@ mod tests {
     use super::*;
     use crate::config::{Host, Sources, load};
     use crate::facts::Facts;
+    use crate::oauth::upstream::Lack;
     use crate::time::UnixTime;
 
     const ID: &str = "https://client.example/c.json";

@@ -7,9 +7,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::address::canonical_host;
+use super::error::{OAuthCode, OAuthError};
+use crate::address::{canonical_host, host_and_port};
 use crate::config::Covered;
 use crate::config::oauth::Facade;
+use crate::env::Env;
 use crate::fetch::{FetchRequest, NamedBy, Remember};
 
 const LONGEST: usize = 2048;
@@ -100,6 +102,33 @@ pub(super) fn check(url: &str, facade: &Facade) -> Result<ClientUrl, UrlError> {
 }
 
 impl ClientUrl {
+    /// Whether the operator wrote its host down, by name or by domain.
+    pub(super) fn is_listed(&self) -> bool {
+        self.named_by == NamedBy::Stranger { listed: true }
+    }
+
+    /// Stops a request that needs what is there where it was asked for in vain: for now, where its server is in trouble;
+    /// with `gone`, where it says that there is nothing, or nothing that is taken from it.
+    pub(super) fn heed_failure(
+        &self,
+        env: &Env<'_>,
+        request: &FetchRequest,
+        gone: &str,
+    ) -> Result<(), OAuthError> {
+        let Some(failure) = env.facts.learned(request, env.now).and_then(|learned| learned.outcome.err())
+        else {
+            return Ok(());
+        };
+        let error = match failure.may_pass() {
+            true => OAuthError::new(
+                OAuthCode::TemporarilyUnavailable,
+                "the server at which the client describes itself does not answer: try again later",
+            ),
+            false => OAuthError::new(OAuthCode::InvalidClient, gone),
+        };
+        Err(error.because(format!("{} cannot be had: {failure} (at {})", request.purpose, self.host)))
+    }
+
     /// The question for what is there. The fact's name begins with its purpose, so that no client's question, with its
     /// narrow bounds, passes for the operator's at the same address.
     pub(super) fn request(&self, purpose: &'static str, max_bytes: usize) -> FetchRequest {

@@ -646,8 +646,8 @@ fn a_document_that_is_not_in_order_makes_no_client() {
     let failures = [
         FetchFailure::Status(302),
         FetchFailure::Status(404),
+        FetchFailure::Status(410),
         FetchFailure::TooLarge(8 << 10),
-        FetchFailure::TimedOut,
         FetchFailure::Forbidden,
     ];
     let twice = format!(r#"{{"client_id":"{DOCUMENT}","client_id":"x","redirect_uris":["{WEB}"]}}"#);
@@ -666,6 +666,37 @@ fn a_document_that_is_not_in_order_makes_no_client() {
     let mut server = server(&[]);
     server.script.push_back(typed(Some("application/oauth-client+json")));
     assert_eq!(get(&mut server, &target(DOCUMENT, WEB, &[]), &[]).status(), 200);
+}
+
+/// A client that hears `invalid_client` throws away what it has, which a moment's trouble is no reason for.
+#[test]
+fn a_document_that_cannot_be_had_now_is_asked_for_again() {
+    let redeem = query(&[("grant_type", "authorization_code"), ("client_id", DOCUMENT), ("code", "x")]);
+    for (failure, at_authorize, at_token, error) in [
+        (FetchFailure::Unreachable, 503, 503, "temporarily_unavailable"),
+        (FetchFailure::TimedOut, 503, 503, "temporarily_unavailable"),
+        (FetchFailure::Status(429), 503, 503, "temporarily_unavailable"),
+        (FetchFailure::Status(502), 503, 503, "temporarily_unavailable"),
+        (FetchFailure::Status(404), 400, 401, "invalid_client"),
+        (FetchFailure::Status(410), 400, 401, "invalid_client"),
+        (FetchFailure::Forbidden, 400, 401, "invalid_client"),
+    ] {
+        let mut server = server(&[]);
+        server.script.push_back(World::Document(Err(failure.clone())));
+        let page = get(&mut server, &target(DOCUMENT, WEB, &[]), &[]);
+        assert_eq!(page.status(), at_authorize, "{failure}");
+        assert_eq!(text(&page).contains("Try again in a minute"), at_authorize == 503, "{failure}");
+        let told = post(&mut server, "/oauth/token", "application/x-www-form-urlencoded", &[], &redeem);
+        assert_eq!(
+            (told.status().as_u16(), &body_json(&told)["error"]),
+            (at_token, &json!(error)),
+            "{failure}"
+        );
+        assert_eq!(server.asked.len(), 1, "a failure is remembered for a moment");
+        server.now = server.now.after(Duration::from_secs(16));
+        server.script.push_back(document(json!({ "client_id": DOCUMENT, "redirect_uris": [WEB] })));
+        assert_eq!(get(&mut server, &target(DOCUMENT, WEB, &[]), &[]).status(), 200, "{failure}");
+    }
 }
 
 /// Where there is no TLS, browsers refuse `__Host-` and `Secure`.
