@@ -2,12 +2,15 @@
 //! before the person or, where they have allowed it before, handed to the identity provider.
 //!
 //! Until the client and its redirect URI are certain, errors are shown to the person; afterwards the client hears of them
-//! (RFC 6749 section 4.1.2.1).
+//! (RFC 6749 section 4.1.2.1). Until the person has acted, though, a web server that nobody vouches for hears of them only
+//! by a link that the person follows: by redirects it would borrow this server's name for its own page (RFC 9700 section
+//! 4.11.2).
 
 use http::{Method, StatusCode};
 
 use super::artifact::{Asked, Digest};
 use super::client::{Client, ClientError};
+use super::client_url;
 use super::consent::{self, Proposal, Wishes};
 use super::error::{OAuthCode, OAuthError};
 use super::form::Form;
@@ -53,15 +56,20 @@ fn ask(env: &mut Env<'_>, server: &Server, facade: &Facade, keys: &Keys, request
     };
     let issuer = request.site.issuer();
     let response = Response { redirect_uri: &redirect_uri, state: form.get("state"), issuer };
+    let sends = may_send_unasked(facade, &client, &redirect_uri);
+    let tell = |response: &Response<'_>, word: &str, description: &str, reason: Option<String>| match sends {
+        true => response.error(word, description, reason),
+        false => response.offer_error(word, description, reason),
+    };
     if form.get("state").is_some_and(|state| !is_state(state)) {
         let description = "state has more than 4096 bytes, or others than printable ASCII";
-        return Response { state: None, ..response }.error("invalid_request", description, None);
+        return tell(&Response { state: None, ..response }, "invalid_request", description, None);
     }
     let (browser, cookie) = browser::meet(env, &request.headers, &request.site);
     let judged = judge(env, server, request, &form, &client, &redirect_uri, browser);
     let (asked, wishes, may_ask) = match judged {
         Ok(judged) => judged,
-        Err(Refusal(word, description)) => return response.error(word, description, None),
+        Err(Refusal(word, description)) => return tell(&response, word, description, None),
     };
     let client_wants_question = has_prompt(&form, "consent");
     if !client_wants_question && remembered::is(keys, &request.headers, &request.site, &asked, env.now) {
@@ -78,7 +86,7 @@ fn ask(env: &mut Env<'_>, server: &Server, facade: &Facade, keys: &Keys, request
         );
     }
     if !may_ask {
-        return response.error("interaction_required", "the person has to be asked", None);
+        return tell(&response, "interaction_required", "the person has to be asked", None);
     }
     // Asked now, so that nobody allows what cannot go on.
     let provider = match server.provider.authorization_endpoint(env) {
@@ -86,7 +94,7 @@ fn ask(env: &mut Env<'_>, server: &Server, facade: &Facade, keys: &Keys, request
         Err(lack @ Lack::Learn(_)) => return lack.into(),
         Err(Lack::Unavailable(reason)) => {
             let description = "the identity provider does not answer as it should";
-            return response.error("temporarily_unavailable", description, Some(reason));
+            return tell(&response, "temporarily_unavailable", description, Some(reason));
         }
     };
     let proposal = Proposal { asked, wishes };
@@ -94,6 +102,13 @@ fn ask(env: &mut Env<'_>, server: &Server, facade: &Facade, keys: &Keys, request
     let mut page = consent::page(&client, facade, &proposal.asked, &sealed, &provider);
     browser::give(&mut page, &[cookie]);
     Look::Answer(page, None)
+}
+
+/// Whether a browser may be sent to a client before anybody has acted in it. Anybody can register a web server, or publish
+/// a document for one; a program on the person's own computer shows nobody a page of a stranger's.
+fn may_send_unasked(facade: &Facade, client: &Client, redirect_uri: &str) -> bool {
+    let is_listed = || client_url::check(&client.id, facade).is_ok_and(|url| url.is_listed());
+    redirect_uri::web_host(redirect_uri).is_none() || (client.is_at_home(redirect_uri) && is_listed())
 }
 
 /// Who asks, and where they want the answer.

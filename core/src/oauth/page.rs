@@ -25,6 +25,7 @@ dt{padding-top:.6rem;color:var(--soft)}\
 dd{margin:0;padding-bottom:.6rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere;font-weight:600}\
 .warning{background:var(--warn);border-left:.3rem solid var(--line);padding:.75rem 1rem}\
 .choices{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}\
+a{color:var(--go)}\
 button{font:inherit;min-height:2.75rem;padding:.5rem 1.5rem;border-radius:.4rem;border:2px solid var(--go);background:var(--paper);color:var(--go);cursor:pointer}\
 button.go{background:var(--go);color:var(--on-go)}\
 :focus-visible{outline:3px solid var(--ink);outline-offset:3px}\

@@ -31,6 +31,13 @@ impl<'a> Response<'a> {
         self.error_by(StatusCode::FOUND, word, description, reason)
     }
 
+    /// Likewise, on a page with a link to the client.
+    pub(super) fn offer_error(&self, word: &str, description: &str, reason: Option<String>) -> Look {
+        let reason = reason.unwrap_or_else(|| description.to_owned());
+        let url = self.url(&[("error", word), ("error_description", description)]);
+        error_page::offer_way_back(word, description, &url, format!("{word}: {reason}"))
+    }
+
     /// Likewise, in answer to a form, which is not to be sent on (RFC 9700 section 4.12).
     pub(super) fn error_after_form(&self, word: &str, description: &str) -> Look {
         self.error_by(StatusCode::SEE_OTHER, word, description, None)
@@ -43,13 +50,17 @@ impl<'a> Response<'a> {
     }
 
     fn send(&self, status: StatusCode, entries: &[(&str, &str)], reason: Option<String>) -> Look {
-        let mut entries = entries.to_vec();
-        entries.extend(self.state.map(|state| ("state", state)));
-        entries.push(("iss", self.issuer));
-        match browser::send_to(status, &Form::append_to(self.redirect_uri, &entries)) {
+        match browser::send_to(status, &self.url(entries)) {
             Some(answer) => Look::Answer(answer, reason),
             None => unwritable(),
         }
+    }
+
+    fn url(&self, entries: &[(&str, &str)]) -> String {
+        let mut entries = entries.to_vec();
+        entries.extend(self.state.map(|state| ("state", state)));
+        entries.push(("iss", self.issuer));
+        Form::append_to(self.redirect_uri, &entries)
     }
 }
 

@@ -124,6 +124,16 @@ fn sealed(page: &Response<Bytes>) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
+/// The link on a page that sends nobody anywhere by itself.
+fn way_back(page: &Response<Bytes>) -> String {
+    assert!(page.status() == 400 && page.headers().get("location").is_none(), "{page:?}");
+    let text = text(page);
+    let (_, rest) = text.split_once("<a rel=\"noreferrer nofollow\" href=\"").expect("a link");
+    let (url, shown) = rest.split_once("\">").unwrap();
+    assert!(shown.starts_with("client.example</a>"), "the host is shown: {shown}");
+    url.replace("&amp;", "&")
+}
+
 /// A browser on a consent page.
 struct Browser {
     cookie: String,
@@ -317,7 +327,7 @@ fn redirect_tricks_lead_nowhere() {
 #[test]
 fn what_is_wrong_with_a_request_is_told_to_its_client() {
     let mut server = server(&[]);
-    let id = client(&mut server, &[WEB]);
+    let id = client(&mut server, &[WEB, LOCAL]);
     for (changes, error) in [
         (vec![("response_type", "")], "invalid_request"),
         (vec![("response_type", "token")], "unsupported_response_type"),
@@ -334,22 +344,53 @@ fn what_is_wrong_with_a_request_is_told_to_its_client() {
         (vec![("prompt", "none")], "interaction_required"),
         (vec![("prompt", "none login")], "invalid_request"),
     ] {
-        let answer = get(&mut server, &target(&id, WEB, &changes), &[]);
+        let answer = get(&mut server, &target(&id, LOCAL, &changes), &[]);
         assert_eq!(answer.status(), 302, "{changes:?}");
-        let url = location(&answer);
-        assert!(url.starts_with("https://client.example/cb?"), "{url}");
-        assert_eq!(parameter(&url, "error").as_deref(), Some(error), "{changes:?}");
-        assert_eq!(parameter(&url, "state").as_deref(), Some("xyz"));
-        assert_eq!(parameter(&url, "iss").as_deref(), Some(ISSUER));
+        let linked = way_back(&get(&mut server, &target(&id, WEB, &changes), &[]));
+        for (url, uri) in [(location(&answer), LOCAL), (linked, WEB)] {
+            assert!(url.starts_with(&format!("{uri}?")), "{url}");
+            assert_eq!(parameter(&url, "error").as_deref(), Some(error), "{changes:?}");
+            assert_eq!(parameter(&url, "state").as_deref(), Some("xyz"));
+            assert_eq!(parameter(&url, "iss").as_deref(), Some(ISSUER));
+        }
     }
     for state in ["a\r\nb", "\u{e9}", &"x".repeat(4097)] {
-        let url = location(&get(&mut server, &target(&id, WEB, &[("state", state)]), &[]));
-        assert_eq!(parameter(&url, "error").as_deref(), Some("invalid_request"));
-        assert_eq!(parameter(&url, "state"), None);
+        let url = location(&get(&mut server, &target(&id, LOCAL, &[("state", state)]), &[]));
+        let linked = way_back(&get(&mut server, &target(&id, WEB, &[("state", state)]), &[]));
+        for url in [url, linked] {
+            assert_eq!(parameter(&url, "error").as_deref(), Some("invalid_request"));
+            assert_eq!(parameter(&url, "state"), None);
+        }
     }
     for changes in [("resource", "https://MCP.example.com/"), ("scope", "banana"), ("state", "")] {
         assert_eq!(get(&mut server, &target(&id, WEB, &[changes]), &[]).status(), 200, "{changes:?}");
     }
+}
+
+/// RFC 9700 section 4.11.2: whoever registers, or publishes a document, has no page of theirs shown by a link to us.
+#[test]
+fn nobody_is_sent_to_a_strangers_server_before_they_act() {
+    const AWAY: &str = "https://other.example/cb";
+    let asked = [("prompt", "none")];
+    for (hosts, uri, sends) in [
+        ("client.example", WEB, true),
+        ("*.example", WEB, true),
+        ("*", WEB, false),
+        ("", WEB, false),
+        ("client.example", AWAY, false),
+        ("", LOCAL, true),
+    ] {
+        let mut server = server(&[("MCP_OAUTH_CLIENT_DOCUMENT_HOSTS", hosts)]);
+        server
+            .script
+            .push_back(document(json!({ "client_id": DOCUMENT, "redirect_uris": [WEB, AWAY, LOCAL] })));
+        let answer = get(&mut server, &target(DOCUMENT, uri, &asked), &[]);
+        assert_eq!(answer.headers().contains_key("location"), sends, "{hosts} {uri}: {answer:?}");
+    }
+    let mut server = server(&[]);
+    let id = client(&mut server, &[WEB, "cursor://a/b"]);
+    assert!(!get(&mut server, &target(&id, WEB, &asked), &[]).headers().contains_key("location"));
+    assert!(get(&mut server, &target(&id, "cursor://a/b", &asked), &[]).headers().contains_key("location"));
 }
 
 /// MCP security best practices, "Confused Deputy Problem": a session at the identity provider is no consent.
@@ -747,12 +788,14 @@ fn wishes_reach_the_provider() {
 #[test]
 fn a_provider_that_is_away_stops_the_login_and_nobody_else() {
     let mut server = server(&[("MCP_OAUTH_AUTH_URL", ""), ("MCP_OAUTH_TOKEN_URL", "")]);
-    let id = client(&mut server, &[WEB]);
+    let id = client(&mut server, &[WEB, LOCAL]);
     for _ in 0..2 {
         server.script.push_back(World::Document(Err(FetchFailure::Unreachable)));
     }
-    let answer = get(&mut server, &target(&id, WEB, &[]), &[]);
+    let answer = get(&mut server, &target(&id, LOCAL, &[]), &[]);
     assert_eq!(parameter(&location(&answer), "error").as_deref(), Some("temporarily_unavailable"));
+    let page = get(&mut server, &target(&id, WEB, &[]), &[]);
+    assert!(page.status() == 503 && text(&page).contains("error=temporarily_unavailable"), "{page:?}");
 }
 
 /// What travels has to fit where it travels: through `state` into a code that still opens.
@@ -779,9 +822,13 @@ fn what_is_too_long_is_refused_before_the_login() {
 #[test]
 fn a_login_ends_with_tools_and_goes_on_with_a_refresh() {
     const FORM: &str = "application/x-www-form-urlencoded";
-    let mut server = server(&[("MCP_OAUTH_USERINFO_URL", "https://idp.example.com/userinfo")]);
+    const USERINFO: (&str, &str) = ("MCP_OAUTH_USERINFO_URL", "https://idp.example.com/userinfo");
+    let mut server = server(&[more, &[USERINFO]].concat());
     let id = client(&mut server, &[WEB]);
-    let (cookie, state) = at_provider(&mut server, &id, WEB);
+    let page = get(&mut server, &target(&id, WEB, &[("resource", resource)]), &[]);
+    let browser = Browser { cookie: cookies(&page), request: sealed(&page) };
+    let onward = decide(&mut server, &browser, "decision=allow", OWN);
+    let (cookie, state) = (browser.cookie, parameter(&location(&onward), "state").unwrap());
     let back = come_back(&mut server, &cookie, &[("code", "upstream"), ("state", &state)]);
     let code = parameter(&location(&back), "code").unwrap();
     let redeem = query(&[
