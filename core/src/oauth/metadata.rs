@@ -31,9 +31,6 @@ pub(crate) fn resource_metadata(server: &Server, site: &Site, place: &str) -> St
 /// for.
 pub(crate) fn server_metadata(server: &Server, facade: &Facade, site: &Site, as_openid: bool) -> String {
     let paths = &facade.paths;
-    let refreshes = server.mode() == Mode::Gating || facade.offline_access;
-    let grants: &[&str] =
-        if refreshes { &["authorization_code", "refresh_token"] } else { &["authorization_code"] };
     let mut metadata = Map::new();
     let mut add = |name: &str, value: Value| {
         metadata.insert(name.to_owned(), value);
@@ -45,7 +42,7 @@ pub(crate) fn server_metadata(server: &Server, facade: &Facade, site: &Site, as_
     add("scopes_supported", json!(scopes(server)));
     add("response_types_supported", json!(["code"]));
     add("response_modes_supported", json!(["query"]));
-    add("grant_types_supported", json!(grants));
+    add("grant_types_supported", json!(grant_types(server, facade)));
     add("token_endpoint_auth_methods_supported", json!(["none", "private_key_jwt"]));
     add("token_endpoint_auth_signing_alg_values_supported", json!(ASSERTION_ALGORITHMS));
     add("code_challenge_methods_supported", json!(["S256"]));
@@ -58,6 +55,14 @@ pub(crate) fn server_metadata(server: &Server, facade: &Facade, site: &Site, as_
         add("id_token_signing_alg_values_supported", json!(["RS256"]));
     }
     Value::Object(metadata).to_string()
+}
+
+/// The grants that clients may use. In mode `forward` a refresh token comes from the identity provider or not at all.
+pub(crate) fn grant_types(server: &Server, facade: &Facade) -> &'static [&'static str] {
+    match server.mode() == Mode::Gating || facade.offline_access {
+        true => &["authorization_code", "refresh_token"],
+        false => &["authorization_code"],
+    }
 }
 
 /// Whether clients may be known by a document of theirs. A component fetches from listed hosts only.

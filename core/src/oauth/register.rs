@@ -3,7 +3,9 @@
 //! Nothing is stored: the client id is the registration, sealed, so that anybody may register and nobody fills anything.
 //!
 //! A client that asks for a secret is registered with `none` in its place, as RFC 7591 section 3.2.1 lets servers do and
-//! the answer says. A secret that anybody can have issued proves nothing, and clients go by the answer.
+//! the answer says. A secret that anybody can have issued proves nothing, and clients go by the answer. Likewise redirect
+//! URIs that cannot be had here are left out, since clients register the same ones with all servers: nothing is ever sent
+//! to one that the answer does not name.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Authentication, Registration};
 use super::client_metadata::{ClientMetadata, Method};
 use super::error::{OAuthCode, OAuthError, json_answer};
-use super::metadata::scopes;
+use super::metadata::{grant_types, scopes};
 use super::redirect_uri;
 use super::server::Server;
 use super::visit::{Look, Request};
@@ -35,17 +37,19 @@ pub(super) fn register(env: &mut Env<'_>, server: &Server, body: &[u8]) -> Resul
     if metadata.redirect_uris.is_empty() || metadata.redirect_uris.len() > redirect_uri::MOST {
         return Err(refuse_uri(format!("redirect_uris has 1 to {} entries", redirect_uri::MOST)));
     }
-    for (index, uri) in metadata.redirect_uris.iter().enumerate() {
-        redirect_uri::check(uri, &facade.redirect_schemes)
-            .map_err(|error| refuse_uri(format!("{error} (entry {} of redirect_uris)", index + 1)))?;
-    }
     let authentication = match metadata.method {
         Method::None | Method::Other => Authentication::None,
         Method::PrivateKeyJwt => metadata.keys(facade)?,
     };
+    let schemes = &facade.redirect_schemes;
+    let reason = metadata.redirect_uris.iter().find_map(|uri| redirect_uri::check(uri, schemes).err());
+    let redirect_uris = redirect_uri::usable(metadata.redirect_uris, schemes);
+    if let Some(reason) = reason.filter(|_| redirect_uris.is_empty()) {
+        return Err(refuse_uri(format!("none of redirect_uris can be used here: {reason}")));
+    }
     let method = if authentication == Authentication::None { "none" } else { "private_key_jwt" };
     let registration = Registration {
-        redirect_uris: metadata.redirect_uris,
+        redirect_uris,
         name: metadata.name,
         authentication,
         application_type: metadata.application_type,
@@ -64,7 +68,7 @@ pub(super) fn register(env: &mut Env<'_>, server: &Server, body: &[u8]) -> Resul
         add("client_name", json!(name));
     }
     add("redirect_uris", json!(registration.redirect_uris));
-    add("grant_types", json!(["authorization_code", "refresh_token"]));
+    add("grant_types", json!(grant_types(server, facade)));
     add("response_types", json!(["code"]));
     add("token_endpoint_auth_method", json!(method));
     if let Some(kind) = &registration.application_type {

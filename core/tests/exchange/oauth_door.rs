@@ -240,8 +240,7 @@ fn registration_takes_what_clients_send() {
         (json!({}), "invalid_redirect_uri"),
         (json!({ "redirect_uris": [] }), "invalid_redirect_uri"),
         (json!({ "redirect_uris": [7] }), "invalid_redirect_uri"),
-        (json!({ "redirect_uris": [WEB, "javascript:alert(1)"] }), "invalid_redirect_uri"),
-        (json!({ "redirect_uris": [WEB, "http://evil.example/"] }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": ["javascript:alert(1)", "http://evil.example/"] }), "invalid_redirect_uri"),
         (json!({ "redirect_uris": vec![WEB; 21] }), "invalid_redirect_uri"),
         (
             json!({ "redirect_uris": [WEB], "token_endpoint_auth_method": "private_key_jwt" }),
@@ -263,6 +262,50 @@ fn registration_takes_what_clients_send() {
             (400, &json!(error)),
             "{metadata}"
         );
+    }
+}
+
+/// RFC 7591 section 3.2.1: what was taken is what the answer says.
+#[test]
+fn registration_leaves_out_what_cannot_be_had_here() {
+    let mut server = server(&[]);
+    let unusable = [
+        "unknown://x",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "http://evil.example/",
+        "https://client.example/#x",
+        "https://user@client.example/",
+    ];
+    let all: Vec<&str> = unusable.into_iter().chain([WEB]).collect();
+    let answer = register(&mut server, &json!({ "redirect_uris": all }));
+    assert_eq!((answer.status().as_u16(), &body_json(&answer)["redirect_uris"]), (201, &json!([WEB])));
+    let id = body_json(&answer)["client_id"].as_str().unwrap().to_owned();
+    assert_eq!(get(&mut server, &target(&id, WEB, &[]), &[]).status(), 200);
+    for uri in unusable {
+        let asked = get(&mut server, &target(&id, uri, &[]), &[]);
+        assert!(asked.status() == 400 && asked.headers().get("location").is_none(), "{uri}");
+        let alone = register(&mut server, &json!({ "redirect_uris": [uri] }));
+        assert_eq!(alone.status(), 400, "{uri}");
+    }
+}
+
+/// Who is told that there are refresh tokens and gets none asks for them in vain.
+#[test]
+fn refresh_tokens_are_promised_only_where_they_come() {
+    for (more, wanted) in [
+        (&[][..], json!(["authorization_code", "refresh_token"])),
+        (&[("MCP_OAUTH_MODE", "forward")], json!(["authorization_code"])),
+        (
+            &[("MCP_OAUTH_MODE", "forward"), ("MCP_OAUTH_UPSTREAM_OFFLINE_ACCESS", "true")],
+            json!(["authorization_code", "refresh_token"]),
+        ),
+    ] {
+        let mut server = server(more);
+        let registered = body_json(&register(&mut server, &json!({ "redirect_uris": [WEB] })));
+        assert_eq!(registered["grant_types"], wanted, "{more:?}");
+        let metadata = body_json(&get(&mut server, "/.well-known/oauth-authorization-server", &[]));
+        assert_eq!(metadata["grant_types_supported"], wanted, "{more:?}");
     }
 }
 
