@@ -171,7 +171,7 @@ fn judge(
     let resource = match form.get("resource") {
         None => site.resource_at("/mcp"),
         // RFC 8707 section 2.
-        Some(resource) if site.is_resource(resource) => resource.to_owned(),
+        Some(resource) if server.is_resource(site, resource) => resource.to_owned(),
         Some(_) => return Err(Refusal("invalid_target", "resource is another than this server")),
     };
     let prompts: Vec<&str> = form.get("prompt").unwrap_or_default().split(' ').collect();

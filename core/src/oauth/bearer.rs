@@ -131,8 +131,7 @@ fn own(env: &Env<'_>, server: &Server, site: &Site, token: &str) -> Result<Perso
     if token.iss != site.issuer() {
         return Err(TokenRefusal::Unknown.into());
     }
-    let is_extra = server.oauth.audience.as_deref() == Some(token.aud.trim_end_matches('/'));
-    if !is_extra && !site.is_resource(&token.aud) {
+    if !server.is_resource(site, &token.aud) {
         return Err(TokenRefusal::Audience.into());
     }
     need_scopes(server, &token.scope)?;
@@ -217,6 +216,14 @@ impl Server {
         let configured = upstream.issuer.iter().chain(&upstream.other_issuers);
         let bare = configured.map(|issuer| issuer.strip_suffix('/').unwrap_or(issuer));
         bare.flat_map(|issuer| [issuer.to_owned(), format!("{issuer}/")]).collect()
+    }
+
+    /// Whether a URL names this server as the resource of tokens of Housekey's own: as the site does, or as the operator
+    /// says in `server.oauth.audience`. A slash at the end makes no difference.
+    pub(crate) fn is_resource(&self, site: &Site, url: &str) -> bool {
+        let extra = self.oauth.audience.as_deref().filter(|_| self.mode() == Mode::Gating);
+        let is_extra = extra.is_some_and(|extra| extra.trim_end_matches('/') == url.trim_end_matches('/'));
+        is_extra || site.is_resource(url)
     }
 
     /// The names of which a token of the identity provider's must have one in `aud`. What a stranger says in `Host` is

@@ -862,8 +862,32 @@ fn what_is_too_long_is_refused_before_the_login() {
     assert!(parameter(&location(&back), "code").unwrap().len() <= 16 << 10);
 }
 
+/// `server.oauth.audience`, by which tokens can be asked for that are let in under it.
+#[test]
+fn the_operators_name_for_the_resource_is_one() {
+    for (audience, resource, is) in [
+        ("urn:tools", "urn:tools", true),
+        ("https://tools.example/", "https://tools.example", true),
+        ("https://tools.example", "https://tools.example/", true),
+        ("https://tools.example", "https://tools.example/mcp", false),
+        ("https://tools.example", "https://TOOLS.example.evil.example", false),
+        ("https://tools.example", "https://mcp.example.com/mcp", true),
+    ] {
+        let mut server = server(&[("MCP_OAUTH_AUDIENCE", audience)]);
+        let id = client(&mut server, &[LOCAL]);
+        let answer = get(&mut server, &target(&id, LOCAL, &[("resource", resource)]), &[]);
+        assert_eq!(answer.status() == 200, is, "{audience} {resource}: {answer:?}");
+    }
+}
+
 #[test]
 fn a_login_ends_with_tools_and_goes_on_with_a_refresh() {
+    login_with(&[], "https://mcp.example.com");
+    // A slash at the end of either makes no difference, to the request or to the tokens that come of it.
+    login_with(&[("MCP_OAUTH_AUDIENCE", "https://tools.example/")], "https://tools.example");
+}
+
+fn login_with(more: &[(&str, &str)], resource: &str) {
     const FORM: &str = "application/x-www-form-urlencoded";
     const USERINFO: (&str, &str) = ("MCP_OAUTH_USERINFO_URL", "https://idp.example.com/userinfo");
     let mut server = server(&[more, &[USERINFO]].concat());
@@ -881,7 +905,7 @@ fn a_login_ends_with_tools_and_goes_on_with_a_refresh() {
         ("redirect_uri", WEB),
         // RFC 7636 appendix B.
         ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
-        ("resource", "https://mcp.example.com/"),
+        ("resource", &format!("{resource}/")),
     ]);
     server.script.push_back(document(json!({"access_token": "theirs", "token_type": "Bearer"})));
     server.script.push_back(document(json!({"sub": "1", "email": "ann@example.com"})));

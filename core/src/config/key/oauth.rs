@@ -20,7 +20,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.oauth.jwks_url", Kind::Text, "Where the identity provider's keys are; else its discovery document says so.").named("oauth-jwks-url", "MCP_OAUTH_JWKS_URL"),
     key("server.oauth.jwks", Kind::Text, "The identity provider's keys themselves, a JSON Web Key Set, for hosts that should not fetch it with each request. Keys that rotate have to be replaced here, too.").named("oauth-jwks", "MCP_OAUTH_JWKS"),
     key("server.oauth.jwks_cache_ttl", Kind::Text, "How long discovery documents and keys are remembered: seconds, or a span such as `5m`.").named("oauth-jwks-cache-ttl", "MCP_OAUTH_JWKS_CACHE_TTL").or("5m"),
-    key("server.oauth.audience", Kind::Text, "What tokens of the identity provider must name in `aud` besides, or instead of, this server's URL. In mode `gating` it is also an audience of Housekey's own tokens.").named("oauth-audience", "MCP_OAUTH_AUDIENCE"),
+    key("server.oauth.audience", Kind::Text, "What tokens of the identity provider must name in `aud` besides, or instead of, this server's URL. In mode `gating` it is a further name under which clients may ask for tokens of this server (`resource`), besides its URL.").named("oauth-audience", "MCP_OAUTH_AUDIENCE"),
     key("server.oauth.public_resource_url", Kind::Text, "The URL at which clients reach Housekey, when a proxy stands before it: http or https, without query and fragment.")
         .named("oauth-public-resource-url", "MCP_OAUTH_PUBLIC_RESOURCE_URL"),
     key("server.oauth.public_auth_server_url", Kind::Text, "The URL below which clients and browsers reach the OAuth endpoints, and Housekey's name as an issuer: http or https, without query and fragment.").named("oauth-public-auth-server-url", "MCP_OAUTH_PUBLIC_AUTH_SERVER_URL"),
