@@ -124,11 +124,7 @@ fn joined(
 }
 
 /// Keeps a request open that listens.
-fn listening(
-    native: &Native,
-    subscription: Subscription,
-    record: Record,
-) -> Response<Body> {
+fn listening(native: &Native, subscription: Subscription, record: Record) -> Response<Body> {
     let place = match subscription.principal().map(|who| native.listeners().take(&who)) {
         Some(Ok(place)) => place,
         Some(Err(full)) => return record.close(whole(subscription.refused(full == places::Full::Theirs))),
@@ -205,11 +201,7 @@ pub(super) fn http_reply(reply: Reply) -> Response<Bytes> {
     match reply {
         Reply::Http(answer) => answer,
         // Core answers in the kind in which it was asked, and these where they are taken.
-        Reply::Lines { .. }
-        | Reply::Cancel(_)
-        | Reply::Opened(..)
-        | Reply::Answer(..)
-        | Reply::Listen(_) => {
+        Reply::Lines { .. } | Reply::Cancel(_) | Reply::Opened(..) | Reply::Answer(..) | Reply::Listen(_) => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer\n")
         }
     }

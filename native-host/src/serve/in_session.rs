@@ -293,7 +293,13 @@ impl Drop for End<'_> {
 }
 
 /// Sends the events of a stream to one connection.
-async fn pump(native: Native, session: Arc<Resumable>, replay: Arc<Replay>, mut reader: Reader, events: Events) {
+async fn pump(
+    native: Native,
+    session: Arc<Resumable>,
+    replay: Arc<Replay>,
+    mut reader: Reader,
+    events: Events,
+) {
     if session.session().primes_streams()
         && !events.send(sse::priming(&replay.event_id(reader.at()), RETRY)).await
     {

@@ -64,7 +64,8 @@ impl Lines {
         });
         let teller = {
             // What tells a session of changes does not keep it alive.
-            let (native, session, outbox) = (lines.native.clone(), Arc::downgrade(&lines), lines.outbox.clone());
+            let (native, session, outbox) =
+                (lines.native.clone(), Arc::downgrade(&lines), lines.outbox.clone());
             async move {
                 let current = || session.upgrade().map(|lines| lines.session());
                 tell_session(&native, current, &Outbox::Channel(outbox)).await;
@@ -106,7 +107,11 @@ impl Lines {
     }
 
     /// Runs work that can be taken back, once there is room.
-    async fn spawn(self: &Arc<Self>, waiting: Arc<Mutex<RequestId>>, work: impl Future<Output = ()> + Send + 'static) {
+    async fn spawn(
+        self: &Arc<Self>,
+        waiting: Arc<Mutex<RequestId>>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
         let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { return };
         let number = {
             let mut next = lock(&self.next);

@@ -28,7 +28,12 @@ const OUTBOX: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a stream and the session that lives as long as it.
-pub(super) fn open_stream(native: &Native, admitted: &Admitted, target: &Uri, record: Record) -> Response<Body> {
+pub(super) fn open_stream(
+    native: &Native,
+    admitted: &Admitted,
+    target: &Uri,
+    record: Record,
+) -> Response<Body> {
     let Some(session) = native.step(|env| admitted.open_session(env)) else {
         return record.close(whole(admitted.busy()));
     };
