@@ -76,7 +76,7 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
             origin,
             takes_events: takes_events(&headers),
             headers: headers.clone(),
-            session: session.clone(),
+            session: session.as_deref().cloned(),
         },
         batch: None,
     };
@@ -85,7 +85,7 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         // A message of the older transport is a line of its stream, once it is known which.
         Purpose::Stream(_, StreamWish::Message { .. }) => {
             return match session {
-                Some(session) => begin_line(env, service, body, session),
+                Some(session) => begin_line(env, service, body, *session),
                 None => Next::Step(Step::Done(Reply::Http(failure_answer(
                     &Failure::UnknownSession,
                     origin.as_deref(),

@@ -158,7 +158,7 @@ impl Scripted {
         let admitted = match admitted.session_id() {
             Some(_) => match admitted.join(&self.env(), session) {
                 Ok(admitted) => admitted,
-                Err(refusal) => return Reply::Http(refusal),
+                Err(refusal) => return Reply::Http(*refusal),
             },
             None => admitted,
         };

@@ -81,7 +81,7 @@ pub(super) async fn respond(
 ) -> Response<Body> {
     let (admitted, session) = match joined(native, admitted) {
         Ok(joined) => joined,
-        Err(refusal) => return record.close(whole(refusal)),
+        Err(refusal) => return record.close(whole(*refusal)),
     };
     let body = match read(body, &admitted).await {
         Ok(body) => body,
@@ -105,11 +105,11 @@ pub(super) async fn respond(
     }
 }
 
+/// A request, and the session that it is part of.
+type Joined = (Admitted, Option<Arc<Resumable>>);
+
 /// The request as a part of the session that it names, if it names one.
-fn joined(
-    native: &Native,
-    admitted: Admitted,
-) -> Result<(Admitted, Option<Arc<Resumable>>), Response<Bytes>> {
+fn joined(native: &Native, admitted: Admitted) -> Result<Joined, Box<Response<Bytes>>> {
     let Some(found) = admitted.session_id().map(|id| native.sessions().find(id)) else {
         return Ok((admitted, None));
     };

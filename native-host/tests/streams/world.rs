@@ -58,7 +58,9 @@ impl Task for Chatty {
             Moment::Answered(Answered::CannotAsk) => {
                 ToolStep::Done(CallResult::Failed("nobody can be asked".into()))
             }
-            _ => ToolStep::Done(CallResult::Structured(r#"{"done":true}"#.into())),
+            Moment::Queried(_) | Moment::Fetched(_) | Moment::Woken | Moment::Told => {
+                ToolStep::Done(CallResult::Structured(r#"{"done":true}"#.into()))
+            }
         }
     }
 }
