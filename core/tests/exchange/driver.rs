@@ -10,8 +10,7 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, Flow, Inbound, Offer, Question, Reply, Service, Session, Step, StreamWish, Word, admit,
-    begin,
+    Admission, Flow, Inbound, Offer, Question, Reply, Service, Session, Step, StreamWish, Word, admit, begin,
 };
 use housekey_core::facts::Facts;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
@@ -114,6 +113,15 @@ impl Scripted {
         Self::of(service(variables, Some(offer)))
     }
 
+    /// The product as a component, which keeps nothing between requests.
+    pub(crate) fn at_edge(variables: &[(&str, &str)]) -> Self {
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { document: None, environment, flags: Vec::new() };
+        let loaded = config::load(Host::Edge, &sources, &|_| Err("no files here".into())).expect("a config");
+        Self::of(Service::product(loaded.config, Host::Edge).expect("a service"))
+    }
+
     fn of(service: Arc<Service>) -> Self {
         Self {
             service,
@@ -159,7 +167,7 @@ impl Scripted {
         let admitted = match admitted.session_id() {
             Some(_) => match admitted.join(&self.env(), session) {
                 Ok(admitted) => admitted,
-                Err(refusal) => return Reply::Http(refusal),
+                Err(refusal) => return Reply::Http(*refusal),
             },
             None => admitted,
         };

@@ -181,7 +181,9 @@ fn without_sessions_nothing_is_promised_that_needs_one() {
         for name in ["tools", "resources", "prompts"] {
             assert_eq!(declared[name], json!({}), "{version} {name}");
         }
-        for method in ["logging/setLevel", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"] {
+        for method in
+            ["logging/setLevel", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"]
+        {
             let reply = json(&answer(send(&mut server, None, &message(method, json!({})))));
             assert_eq!(reply["error"]["code"], -32601, "{method}");
         }
@@ -252,7 +254,10 @@ fn content_is_written_as_each_revision_knows_it() {
         let (mut head, body) = request(None, &body).into_parts();
         head.headers.insert("mcp-protocol-version", version.parse().unwrap());
         let result = json(&server.http(http::Request::from_parts(head, body.as_str())))["result"].clone();
-        assert_eq!((&result["content"][0]["type"], &result["content"][1]["type"]), (&json!(first), &json!(second)));
+        assert_eq!(
+            (&result["content"][0]["type"], &result["content"][1]["type"]),
+            (&json!(first), &json!(second))
+        );
         assert_eq!(result["isError"], true);
     }
 }
@@ -271,7 +276,11 @@ fn headers_of_parameters_are_compared() {
             None => builder,
         };
         let answer = server.http(builder.body(body.as_str()).unwrap());
-        assert_eq!((answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()), (status, code), "{header:?}");
+        assert_eq!(
+            (answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()),
+            (status, code),
+            "{header:?}"
+        );
     }
 }
 
@@ -281,7 +290,8 @@ fn listen(server: &mut Scripted, id: Value, wanted: Value, accept: &str) -> Repl
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let body = json!({ "jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params }).to_string();
+    let body =
+        json!({ "jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params }).to_string();
     let (mut head, ()) = stateless("subscriptions/listen", &params).body(()).unwrap().into_parts();
     head.headers.insert("accept", accept.parse().unwrap());
     server.reply(http::Request::from_parts(head, body.as_str()), None)
@@ -300,7 +310,8 @@ fn who_listens_hears_of_what_they_asked_for_and_nothing_else() {
         };
         assert_eq!(subscription.head().headers()["content-type"], "text/event-stream");
         let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-        let tag = |message: &Value| message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].clone();
+        let tag =
+            |message: &Value| message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].clone();
         let first = read(subscription.acknowledged());
         assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
         assert_eq!(
@@ -309,7 +320,10 @@ fn who_listens_hears_of_what_they_asked_for_and_nothing_else() {
         );
         assert_eq!(tag(&first), id);
         let told = read(subscription.notice(&Change::Tools).unwrap());
-        assert_eq!((told["method"].as_str(), tag(&told)), (Some("notifications/tools/list_changed"), id.clone()));
+        assert_eq!(
+            (told["method"].as_str(), tag(&told)),
+            (Some("notifications/tools/list_changed"), id.clone())
+        );
         let told = read(subscription.notice(&Change::Resource { uri: "test://asks".into() }).unwrap());
         assert_eq!(told["params"]["uri"], "test://asks");
         for other in [Change::Prompts, Change::Resources, Change::Resource { uri: "test://b".into() }] {
@@ -330,7 +344,7 @@ fn listening_needs_something_to_hear_and_a_stream() {
     assert_eq!((unknown.status().as_u16(), json(&unknown)["error"]["code"].as_i64()), (404, Some(-32601)));
     let mut server = server(Abilities::ALL, &[]);
     let deaf = answer(listen(&mut server, json!(1), json!({}), "application/json"));
-    assert_eq!(deaf.status(), 404);
+    assert_eq!(deaf.status(), 406);
     for wrong in [json!(null), json!({ "toolsListChanged": 1 }), json!({ "resourceSubscriptions": "x" })] {
         assert_eq!(json(&answer(listen(&mut server, json!(1), wrong, BOTH)))["error"]["code"], -32602);
     }
@@ -370,4 +384,21 @@ fn the_older_transport_has_a_stream_and_messages_to_it() {
     };
     assert!(messages[0].contains("2024-11-05"));
     assert_eq!(answer(server.reply(request(), None)).status(), 404, "it has ended");
+}
+
+#[test]
+fn a_component_has_no_streams_and_promises_none() {
+    let rules = r#"{"server": {"tools": [{"view_regexp": "^sales\\."}]}}"#;
+    let mut edge = Scripted::at_edge(&[("HOUSEKEY_CONFIG", rules)]);
+    let get = http::Request::get("/sse").header("host", "localhost").body("").unwrap();
+    let refused = edge.http(get);
+    assert_eq!((refused.status().as_u16(), &refused.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    assert!(String::from_utf8_lossy(refused.body()).contains("streamable HTTP"));
+    let post = http::Request::post("/sse?sessionId=x").header("host", "localhost").body("").unwrap();
+    assert_eq!(edge.http(post).status(), 404);
+    let body = crate::driver::stateless_body(1, "server/discover", json!({}));
+    let request = stateless("server/discover", &json!({})).body(body.as_str()).unwrap();
+    assert_eq!(json(&edge.http(request))["result"]["capabilities"]["tools"], json!({}));
+    let unknown = answer(listen(&mut edge, json!(1), json!({ "toolsListChanged": true }), BOTH));
+    assert_eq!((unknown.status().as_u16(), json(&unknown)["error"]["code"].as_i64()), (404, Some(-32601)));
 }
