@@ -16,6 +16,7 @@ mod generator;
 mod identity;
 mod library;
 mod made_tools;
+mod model;
 mod narrowing;
 mod pauses;
 mod places;
