@@ -19,6 +19,8 @@ use crate::world::Deadline;
 pub(crate) const TICK: u64 = 250;
 /// Milliseconds after which an answer that is still awaited becomes a stream.
 pub(crate) const PATIENCE: u64 = 2000;
+/// Milliseconds after which a silent stream says that it is alive.
+const KEEP_ALIVE: u64 = 15_000;
 /// Seconds for which a client may take no byte before it counts as gone.
 const LONGEST_PAUSE: u64 = 60;
 /// A comment (HTML Living Standard, server-sent events, section 9.2.6): parsers pass over it.
@@ -32,6 +34,8 @@ pub(crate) struct Gone;
 pub(crate) struct Client {
     way: Way,
     stream_head: Option<Response<()>>,
+    /// Since when nothing was sent.
+    silent: Deadline,
 }
 
 enum Way {
@@ -52,7 +56,7 @@ struct Body {
 impl Client {
     /// A client that has heard nothing yet.
     pub(crate) fn new(out: ResponseOutparam) -> Self {
-        Self { way: Way::Waiting(out), stream_head: None }
+        Self { way: Way::Waiting(out), stream_head: None, silent: Deadline::after_millis(KEEP_ALIVE) }
     }
 
     /// From now on its answer may be a stream with this head, if there is one.
@@ -70,6 +74,8 @@ impl Client {
         match &self.way {
             Way::Waiting(_) if self.stream_head.is_some() => self.send_bytes(COMMENT),
             Way::Waiting(_) => Ok(()),
+            // Proxies take a stream for dead that is silent for long.
+            Way::Streaming(_) if self.silent.is_over() => self.send_bytes(COMMENT),
             Way::Streaming(_) | Way::Failed => self.is_there(),
         }
     }
@@ -99,6 +105,7 @@ impl Client {
         };
         body.write(bytes)?;
         body.flush()?;
+        self.silent = Deadline::after_millis(KEEP_ALIVE);
         self.way = Way::Streaming(body);
         Ok(())
     }

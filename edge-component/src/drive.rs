@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use housekey_core::config::Host;
 use housekey_core::exchange::{
-    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Service, Step, Word, admit, begin,
-    unsettled,
+    Admission, Admitted, Inbound, MOST_FACTS, Refusal, Reply, Service, Step, Word, admit, begin, unsettled,
 };
 use housekey_core::facts::Facts;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};

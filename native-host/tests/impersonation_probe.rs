@@ -8,6 +8,7 @@ use bytes::Bytes;
 use housekey::demo::clickhouse::{ClickHouse, Options, Silent, cache_folder, demo_data, install};
 use housekey::host::{Native, install_cryptography};
 use housekey::probe::{Findings, test};
+use housekey::talk::Outbox;
 use housekey::{drive, serve};
 use housekey_core::clickhouse::{
     ChosenBy, Credential, Endpoint, Exception, QueryEvent, QueryRequest, ReadLimits, RunAs, Scheme, Statement,
@@ -235,7 +236,9 @@ async fn call(native: &Native, sql: &str) -> String {
     );
     let step = native.step(|env| begin(env, line(call, session)));
     let (outbox, _messages) = mpsc::channel(8);
-    let reply = drive::drive(native, step, &drive::Client { outbox: &outbox, waiting: None }).await;
+    let outbox = Outbox::Channel(outbox);
+    let client = drive::Client { outbox: &outbox, waiting: None, talk: None };
+    let reply = drive::drive(native, step, &client).await;
     let Reply::Lines { messages, .. } = reply else { panic!("no lines") };
     messages.concat()
 }

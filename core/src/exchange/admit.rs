@@ -52,7 +52,7 @@ pub struct Admitted {
     pub(super) purpose: Purpose,
     pub(super) origin: Option<String>,
     /// The session that the request is part of, once the host has found it and its caller is the same.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<Box<Session>>,
 }
 
 /// What a request wants of something that outlives it.
@@ -153,9 +153,9 @@ impl Admitted {
     ///
     /// # Errors
     /// The answer to whom the session does not belong.
-    pub fn join(mut self, env: &Env<'_>, session: Option<Session>) -> Result<Self, Response<Bytes>> {
+    pub fn join(mut self, env: &Env<'_>, session: Option<Session>) -> Result<Self, Box<Response<Bytes>>> {
         let (Purpose::Mcp(caller) | Purpose::Stream(caller, _)) = &self.purpose else {
-            return Err(self.refuse(&Failure::UnknownSession));
+            return Err(Box::new(self.refuse(&Failure::UnknownSession)));
         };
         let who = |caller: &Caller| principal(&self.service.config, &caller.access);
         let session = session.filter(|session| {
@@ -164,10 +164,10 @@ impl Admitted {
         });
         match session {
             Some(session) => {
-                self.session = Some(session);
+                self.session = Some(Box::new(session));
                 Ok(self)
             }
-            None => Err(self.refuse(&Failure::UnknownSession)),
+            None => Err(Box::new(self.refuse(&Failure::UnknownSession))),
         }
     }
 

@@ -68,6 +68,10 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         return Next::Step(Step::Done(Reply::Http(admitted.too_large())));
     }
     let Admitted { service, route: _, headers, purpose, origin, session } = admitted;
+    // A message of the older transport is a line of its stream, once it is known which.
+    if let (Purpose::Stream(_, StreamWish::Message { .. }), Some(session)) = (&purpose, &session) {
+        return begin_line(env, service, body, Session::clone(session));
+    }
     let scene = |caller, origin| Scene {
         service: Arc::clone(&service),
         caller,
@@ -75,25 +79,15 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         surface: Surface::Http {
             origin,
             takes_events: takes_events(&headers),
-            headers: headers.clone(),
-            session: session.clone(),
+            headers,
+            session: session.map(|session| *session),
         },
         batch: None,
     };
     let scene = match purpose {
         Purpose::Mcp(caller) => scene(caller, origin),
-        // A message of the older transport is a line of its stream, once it is known which.
-        Purpose::Stream(_, StreamWish::Message { .. }) => {
-            return match session {
-                Some(session) => begin_line(env, service, body, session),
-                None => Next::Step(Step::Done(Reply::Http(failure_answer(
-                    &Failure::UnknownSession,
-                    origin.as_deref(),
-                )))),
-            };
-        }
-        Purpose::Stream(_, StreamWish::Events | StreamWish::Listen { .. } | StreamWish::End { .. }) => {
-            let answer = failure_answer(&Failure::NoSession, origin.as_deref());
+        Purpose::Stream(..) => {
+            let answer = failure_answer(&Failure::UnknownSession, origin.as_deref());
             return Next::Step(Step::Done(Reply::Http(answer)));
         }
         Purpose::Rest(caller, call) => return rest::call(env, scene(caller, origin), *call, body),
@@ -124,7 +118,7 @@ fn begin_http(env: &mut Env<'_>, admitted: Admitted, body: &Bytes) -> Next {
         Ok(value) => value,
         Err(failure) => return refuse(scene, &failure, None, None),
     };
-    match post(&headers, value, &scene) {
+    match post(value, &scene) {
         Ok(Post::One(message, era)) => {
             if let Some(reply) = of_session(&scene, &message) {
                 return Next::Step(Step::Done(reply));
@@ -153,7 +147,12 @@ enum Post {
 
 /// Which era a posted body belongs to. The order of the checks is that of MCP 2026-07-28, transports: `_meta`, then
 /// headers against body, then the version.
-fn post(headers: &HeaderMap, value: Value, scene: &Scene) -> Result<Post, (Failure, Option<RequestId>)> {
+fn post(value: Value, scene: &Scene) -> Result<Post, (Failure, Option<RequestId>)> {
+    let none = HeaderMap::new();
+    let headers = match &scene.surface {
+        Surface::Http { headers, .. } => headers,
+        Surface::Line { .. } => &none,
+    };
     let declared = declared_version(headers).map_err(|error| (Failure::Mismatch(error), None))?;
     // What a session has agreed on is not for a header to change.
     let agreed = scene.session().and_then(|session| session.revision);

@@ -110,7 +110,8 @@ fn keep(scene: Scene, id: &RequestId, method: &str, params: &Params, revision: R
         let wrong = |reason: &str| Failure::Params(reason.to_owned());
         if method == "logging/setLevel" {
             let level = params.get("level").and_then(Value::as_str).and_then(LogLevel::parse);
-            session.set_log_level(level.ok_or_else(|| wrong("`level` must be one of the levels of RFC 5424"))?);
+            session
+                .set_log_level(level.ok_or_else(|| wrong("`level` must be one of the levels of RFC 5424"))?);
             return Ok("{}".to_owned());
         }
         let uri = params.get("uri").and_then(Value::as_str);

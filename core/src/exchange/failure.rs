@@ -529,10 +529,7 @@ mod tests {
                 "405 this server keeps nothing from one request to the next, so it has no event streams: POST messages \
                  here (streamable HTTP) | Allow: POST",
             ),
-            (
-                Failure::Head(HeadError::NotEventsAcceptable),
-                "406 Accept must allow text/event-stream",
-            ),
+            (Failure::Head(HeadError::NotEventsAcceptable), "406 Accept must allow text/event-stream"),
             (Failure::UnknownSession, "404 there is no such session: send `initialize` again"),
             (
                 Failure::TooManyStreams,

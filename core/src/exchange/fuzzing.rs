@@ -11,7 +11,9 @@ use bytes::Bytes;
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
-use super::{Admission, Flow, Inbound, Reply, RestPath, Route, Service, Step, admit, begin};
+use super::{
+    Abilities, Admission, Flow, Inbound, Offer, Reply, RestPath, Route, Service, Session, Step, admit, begin,
+};
 use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Statement};
 use crate::config::{self, Host, Sources};
 use crate::env::Env;
@@ -19,7 +21,11 @@ use crate::facts::Facts;
 use crate::fetch::FetchFailure;
 use crate::jose::token::open;
 use crate::jsonrpc::RequestId;
+use crate::mcp::{ClientAbilities, Revision};
+use crate::prompt::Prompts;
+use crate::resource::Resources;
 use crate::time::UnixTime;
+use crate::tool::Table;
 
 /// Steps after which an exchange must have ended: a query begins anew at most once for each of our settings.
 const MOST_STEPS: usize = 64;
@@ -30,6 +36,19 @@ static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
     let keys = [("MCP_JWE_SECRET_KEY", "a"), ("MCP_JWT_SECRET_KEY", "b")];
     let others = [("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_GENERATOR_RATE", "0")];
     service(&[keys, others].concat())
+});
+
+/// A server that has sessions, tells of changes and asks.
+static TALKING: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
+    let secret = ("MCP_SEALING_SECRET".to_owned(), "a secret of the fuzzer's own, long enough".to_owned());
+    let more = ("CLICKHOUSE_ALLOW_DESTRUCTIVE".to_owned(), "true".to_owned());
+    let http = ("MCP_TRANSPORT".to_owned(), "http".to_owned());
+    let environment = [secret, more, http].into_iter().collect();
+    let sources = Sources { document: None, environment, flags: Vec::new() };
+    let config = config::load(Host::Native, &sources, &|_| Err(String::new())).ok()?.config;
+    let (tools, abilities) = (Table::product(&config), Abilities::ALL);
+    let offer = Offer { tools, resources: Resources::product(), prompts: Prompts::product(), abilities };
+    Service::new(config, offer, Host::Native).ok()
 });
 
 fn service(variables: &[(&str, &str)]) -> Option<Arc<Service>> {
@@ -49,7 +68,13 @@ pub fn check(data: &[u8]) {
     let (head, body) = split(rest, b"\n\n");
     let flag = |at: usize| flags.get(at).copied().unwrap_or_default();
     let closed = flag(0) & 1 == 1;
-    let Some(service) = (if closed { CLOSED.as_ref() } else { OPEN.as_ref() }) else { return };
+    let talking = !closed && flag(0) & 4 == 4;
+    let service = match (closed, talking) {
+        (true, _) => CLOSED.as_ref(),
+        (false, true) => TALKING.as_ref(),
+        (false, false) => OPEN.as_ref(),
+    };
+    let Some(service) = service else { return };
     let mut world = World { facts: Facts::default(), rng: Counting(1), events: flags, may_write: true };
     if flag(0) & 2 == 2 && !closed {
         return world.line(service, body);
@@ -82,15 +107,44 @@ pub fn check(data: &[u8]) {
     let is_schema = matches!(admitted.route(), Route::OpenApi { path: RestPath::Schema, .. });
     let open_to_all = generates || is_schema || *admitted.route() == Route::Health;
     assert!(!closed || open_to_all, "a stranger was admitted");
+    let session = world.session(service, flag(1)).filter(|_| talking && flag(0) & 8 == 8);
+    let in_session = session.is_some() && admitted.session_id().is_some();
+    let admitted = match session.filter(|_| in_session) {
+        Some(session) => match admitted.join(&world.env(), Some(session)) {
+            Ok(joined) => joined,
+            Err(_) => fail("a session of the same caller is refused"),
+        },
+        None => admitted,
+    };
     let step = begin(&mut world.env(), Inbound::Http(admitted, Bytes::copy_from_slice(body)));
-    let Reply::Http(answer) = world.drive(step) else { fail("HTTP is answered with HTTP") };
+    let wanted = serde_json::from_slice::<Value>(body).ok();
+    let answer = match world.drive(step) {
+        Reply::Http(answer) => answer,
+        Reply::Opened(answer, session) if talking => {
+            assert!(session.id().is_some_and(|id| id.len() >= 32), "a session that can be guessed");
+            answer
+        }
+        Reply::Listen(subscription) if talking => {
+            assert_eq!(
+                wanted.as_ref().and_then(|asked| RequestId::parse(asked.get("id")?)).as_ref(),
+                Some(subscription.id())
+            );
+            return;
+        }
+        Reply::Lines { messages, .. } if in_session => {
+            return messages.iter().for_each(|message| check_answer(wanted.as_ref(), message.as_bytes()));
+        }
+        Reply::Cancel(_) | Reply::Answer(..) if in_session => return,
+        Reply::Lines { .. } | Reply::Cancel(_) | Reply::Answer(..) | Reply::Opened(..) | Reply::Listen(_) => {
+            fail("a reply that nothing here has a place for")
+        }
+    };
     if over_rest {
         return check_rest(&answer);
     }
     if generates && answer.status().is_success() {
         return check_minted(service, answer.body());
     }
-    let wanted = serde_json::from_slice::<Value>(body).ok();
     if answer.headers().get("content-type").is_some_and(|kind| kind == "application/json") {
         check_answer(wanted.as_ref(), answer.body());
     }
@@ -155,6 +209,14 @@ impl World<'_> {
         Env { now: UnixTime::from_seconds(NOW), rng: &mut self.rng, facts: &self.facts }
     }
 
+    /// A session of everybody's, whose client can be asked.
+    fn session(&mut self, service: &Service, revision: u8) -> Option<Session> {
+        let forms = ClientAbilities { forms: true, ..ClientAbilities::default() };
+        let revision = Revision::ALL.get(usize::from(revision % 4)).copied()?;
+        let session = Session::new(service.anonymous.clone()?, Some("x".repeat(64)));
+        Some(session.introduced(revision, forms))
+    }
+
     fn line(&mut self, service: &Arc<Service>, body: &[u8]) {
         let Ok(mut session) = service.open_session(&mut self.env()) else { return };
         for line in body.split(|byte| *byte == b'\n') {
@@ -185,7 +247,15 @@ impl World<'_> {
                     waiting.finish(&mut self.env())
                 }
                 Step::Fetch(_, waiting) => waiting.resume(&mut self.env(), Err(FetchFailure::Unreachable)),
-                Step::Ask(_, waiting) => waiting.decline(&mut self.env()),
+                Step::Ask(questions, waiting) => {
+                    let yes = serde_json::json!({ "action": "accept", "content": { "confirm": true } });
+                    let says_yes = self.events.first().is_some_and(|byte| byte & 16 == 16);
+                    let results = questions.into_iter().map(|question| (question.id, Ok(yes.clone())));
+                    match says_yes {
+                        true => waiting.resume(&mut self.env(), results),
+                        false => waiting.decline(&mut self.env()),
+                    }
+                }
                 Step::Tell(_, waiting) => waiting.resume(&mut self.env()),
                 Step::Wait(_, waiting) => waiting.resume(&mut self.env()),
             };

@@ -15,8 +15,8 @@ use crate::completion::Completion;
 use crate::env::Env;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::{
-    Address, PromptDefinition, ResourceDefinition, Revision, completion_result, prompts_result, resources_result, templates_result,
-    trace_context,
+    Address, PromptDefinition, ResourceDefinition, Revision, completion_result, prompts_result,
+    resources_result, templates_result, trace_context,
 };
 use crate::tool::{Call, Task};
 

@@ -132,7 +132,8 @@ impl Trip {
         let state = keys.seal_json(env.rng, &sealed).ok().filter(|state| state.len() <= LONGEST)?;
         let open = questions.requests.iter().filter(|(key, _)| answers.get(key).is_none());
         let open: Map<String, Value> = open.map(asked).collect();
-        let mut result = json!({ "resultType": "input_required", "requestState": state, "_meta": result_meta() });
+        let mut result =
+            json!({ "resultType": "input_required", "requestState": state, "_meta": result_meta() });
         if let (Value::Object(members), false) = (&mut result, open.is_empty()) {
             members.insert("inputRequests".into(), Value::Object(open));
         }

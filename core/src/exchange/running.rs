@@ -22,7 +22,9 @@ use crate::clickhouse::Rows;
 use crate::env::Env;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, RequestId};
-use crate::mcp::{Answers, CallResult, Capabilities, Change, LogLevel, Notice, Questions, Revision, result_meta};
+use crate::mcp::{
+    Answers, CallResult, Capabilities, Change, LogLevel, Notice, Questions, Revision, result_meta,
+};
 use crate::time::UnixTime;
 use crate::tool::{Answered, Call, Moment, Task, ToolState, ToolStep, catalogue};
 use crate::trace::TraceContext;
@@ -147,10 +149,12 @@ impl Running {
                 let step = self.task.resume(env, &self.call, state, answered);
                 Box::new(self).advance(env, step)
             }
-            Some(Onward::Again(questions, answers, state)) => match self.asking(env, &questions, &answers, state) {
-                Ok(result) => self.end_with(Ok(result)),
-                Err(failure) => self.end_with(Err(failure)),
-            },
+            Some(Onward::Again(questions, answers, state)) => {
+                match self.asking(env, &questions, &answers, state) {
+                    Ok(result) => self.end_with(Ok(result)),
+                    Err(failure) => self.end_with(Err(failure)),
+                }
+            }
         }
     }
 

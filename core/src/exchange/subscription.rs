@@ -41,7 +41,10 @@ pub struct Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("id", &self.id).field("wanted", &self.wanted).finish_non_exhaustive()
+        f.debug_struct("Subscription")
+            .field("id", &self.id)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +72,9 @@ impl Subscription {
             None | Some(Value::Null) => {}
             Some(Value::Array(uris)) => {
                 if uris.len() > MOST_RESOURCES {
-                    return Err(wrong("`notifications.resourceSubscriptions` may name 256 resources at most"));
+                    return Err(wrong(
+                        "`notifications.resourceSubscriptions` may name 256 resources at most",
+                    ));
                 }
                 for uri in uris {
                     let uri = uri.as_str().ok_or_else(|| {
@@ -93,7 +98,15 @@ impl Subscription {
             named_resources: !resources.is_empty(),
         };
         let watch = wanted.tools.then(|| Watch::of_listener(service, caller, &id)).flatten();
-        Ok(Self { service: Arc::clone(service), id, caller: caller.clone(), wanted, resources, watch, origin })
+        Ok(Self {
+            service: Arc::clone(service),
+            id,
+            caller: caller.clone(),
+            wanted,
+            resources,
+            watch,
+            origin,
+        })
     }
 
     /// The request.

@@ -78,8 +78,7 @@ impl Watch {
             progress: false,
             client: ClientAbilities::default(),
         };
-        let surface =
-            Surface::Line { session: Session::new(self.caller.clone(), None), notices: Vec::new() };
+        let surface = Surface::Line { session: Session::new(self.caller.clone(), None), notices: Vec::new() };
         let scene = Scene {
             service: Arc::clone(&self.service),
             caller: self.caller.clone(),

@@ -81,7 +81,8 @@ impl ServerRequest {
                 Some(_) | None => false,
             },
             SAMPLING => {
-                let said = result.get("content").is_some_and(|content| content.is_object() || content.is_array());
+                let said =
+                    result.get("content").is_some_and(|content| content.is_object() || content.is_array());
                 said && result.get("role").is_some_and(Value::is_string)
             }
             _ => result.get("roots").is_some_and(Value::is_array),
@@ -219,7 +220,11 @@ mod tests {
             (json!({}), Revision::LATEST, none),
             (json!({ "elicitation": {} }), Revision::LATEST, forms),
             (json!({ "elicitation": { "form": {} } }), Revision::LATEST, forms),
-            (json!({ "elicitation": { "url": {} } }), Revision::LATEST, ClientAbilities { visits: true, ..none }),
+            (
+                json!({ "elicitation": { "url": {} } }),
+                Revision::LATEST,
+                ClientAbilities { visits: true, ..none },
+            ),
             (json!({ "elicitation": { "url": {} } }), Revision::V2025_06_18, none),
             (json!({ "elicitation": {} }), Revision::V2025_03_26, none),
             (json!({ "elicitation": true, "sampling": null }), Revision::LATEST, none),

@@ -12,7 +12,9 @@ mod tool;
 
 pub use ask::{Answers, ClientAbilities, Questions, ServerRequest};
 pub use completion::{MOST_COMPLETIONS, completion_result};
-pub use lifecycle::{Capabilities, News, discover_result, initialize_result, result_meta, supported_versions};
+pub use lifecycle::{
+    Capabilities, News, discover_result, initialize_result, result_meta, supported_versions,
+};
 pub use meta::{Meta, MetaError, log_level, progress_token, trace_context};
 pub use notice::{Change, LogLevel, Notice};
 pub use prompt::{PromptArgument, PromptDefinition, prompt_result, prompts_result};

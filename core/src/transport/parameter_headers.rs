@@ -133,7 +133,11 @@ mod tests {
             (vec![], region.clone(), named(ParameterError::Missing, "Region")),
             (vec![], json!({ "in": { "zone": "z" } }), named(ParameterError::Missing, "Zone")),
             (vec![("mcp-param-region", "a")], json!({}), named(ParameterError::Unwanted, "Region")),
-            (vec![("mcp-param-region", "a")], json!({ "region": "A" }), named(ParameterError::Different, "Region")),
+            (
+                vec![("mcp-param-region", "a")],
+                json!({ "region": "A" }),
+                named(ParameterError::Different, "Region"),
+            ),
             (
                 vec![("mcp-param-region", "=?base64?R3LDtsOfZQ?=")],
                 region.clone(),
@@ -149,7 +153,11 @@ mod tests {
                 json!({ "region": "a" }),
                 named(ParameterError::Repeated, "Region"),
             ),
-            (vec![("mcp-param-dry", "True")], json!({ "dry": true }), named(ParameterError::Different, "Dry")),
+            (
+                vec![("mcp-param-dry", "True")],
+                json!({ "dry": true }),
+                named(ParameterError::Different, "Dry"),
+            ),
             (vec![("mcp-param-size", "43")], json!({ "size": 42 }), named(ParameterError::Different, "Size")),
         ] {
             assert_eq!(check(&entries, arguments.clone()), wanted, "{entries:?} {arguments}");

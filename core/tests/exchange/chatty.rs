@@ -24,7 +24,8 @@ struct Chatty {
 
 /// A form that wants a name.
 pub(crate) fn form() -> ServerRequest {
-    let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
+    let schema =
+        json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
     ServerRequest::form("Who?", schema)
 }
 

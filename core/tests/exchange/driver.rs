@@ -10,8 +10,7 @@ use housekey_core::clickhouse::{Column, QueryEvent, QueryRequest};
 use housekey_core::config::{self, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{
-    Admission, Flow, Inbound, Offer, Question, Reply, Service, Session, Step, StreamWish, Word, admit,
-    begin,
+    Admission, Flow, Inbound, Offer, Question, Reply, Service, Session, Step, StreamWish, Word, admit, begin,
 };
 use housekey_core::facts::Facts;
 use housekey_core::fetch::{Document, FetchFailure, FetchRequest};
@@ -159,7 +158,7 @@ impl Scripted {
         let admitted = match admitted.session_id() {
             Some(_) => match admitted.join(&self.env(), session) {
                 Ok(admitted) => admitted,
-                Err(refusal) => return Reply::Http(refusal),
+                Err(refusal) => return Reply::Http(*refusal),
             },
             None => admitted,
         };

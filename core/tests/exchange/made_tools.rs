@@ -339,6 +339,44 @@ fn a_stream_hears_of_other_tools_once() {
     assert_eq!(text["result"]["capabilities"]["tools"], json!({}));
 }
 
+/// MCP 2026-07-28, server/utilities/subscriptions.
+#[test]
+fn who_listens_hears_of_other_tools_without_calling_any() {
+    let mut server = server(&[]);
+    let text = json!({ "notifications": { "toolsListChanged": true, "promptsListChanged": true } });
+    let text = stateless_body(7, "subscriptions/listen", text);
+    let request = stateless("subscriptions/listen", &json!({})).body(text.as_str()).unwrap();
+    let Reply::Listen(subscription) = server.reply(request, None) else { panic!("a subscription") };
+    let acknowledged: Value = serde_json::from_str(&subscription.acknowledged()).unwrap();
+    assert_eq!(
+        acknowledged["params"]["notifications"],
+        json!({ "toolsListChanged": true }),
+        "and nothing else"
+    );
+    let watch = subscription.watch().unwrap();
+    let mut look = |found: Option<&[Value]>| {
+        match found {
+            Some(found) => {
+                server.script.push_back(answer(found));
+                server.script.push_back(answer(&[]));
+            }
+            None => server.script.push_back(exception(516, "no")),
+        }
+        let step = watch.look(&mut server.env());
+        let Reply::Lines { messages, .. } = server.drive(step) else { panic!("lines") };
+        server.now = watch.due(&server.env());
+        messages
+    };
+    assert_eq!(look(Some(&[view("a", "")])), [""; 0], "what there is when one begins to listen");
+    assert_eq!(look(Some(&[view("a", "")])), [""; 0], "nothing has changed");
+    assert_eq!(look(None), [""; 0], "that it is not known says nothing");
+    let told = look(Some(&[view("a", ""), view("b", "")]));
+    let told: Value = serde_json::from_str(&told[0]).unwrap();
+    assert_eq!(told["method"], "notifications/tools/list_changed");
+    assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 7);
+    assert_eq!(look(Some(&[view("a", ""), view("b", "")])), [""; 0], "told once");
+}
+
 #[test]
 fn an_array_of_messages_may_list_and_call() {
     let mut server = server(&[]);

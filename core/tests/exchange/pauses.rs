@@ -32,9 +32,10 @@ impl Task for Pausing {
                 FetchRequest::document("https://idp.example.com/keys", "a test", Duration::from_secs(60)),
                 state,
             ),
-            Some("ask") => {
-                ToolStep::Ask(Questions::one("who", ServerRequest::form("?", json!({ "type": "object" }))), state)
-            }
+            Some("ask") => ToolStep::Ask(
+                Questions::one("who", ServerRequest::form("?", json!({ "type": "object" }))),
+                state,
+            ),
             _ => ToolStep::Wait(env.now.after(Duration::from_secs(5)), state),
         }
     }
@@ -107,7 +108,9 @@ fn a_question_is_answered_or_declined() {
     assert_eq!(answered(Some(accepted.clone())), accepted);
     assert!(answered(None).is_null());
     assert!(answered(Some(json!({ "action": "accept" }))).is_null(), "not the shape of an answer");
-    let [Asked::Ask(first), Asked::Ask(second), Asked::Ask(_)] = &server.asked[..] else { panic!("three questions") };
+    let [Asked::Ask(first), Asked::Ask(second), Asked::Ask(_)] = &server.asked[..] else {
+        panic!("three questions")
+    };
     assert_ne!(first[0].id, second[0].id);
     let text: serde_json::Value = serde_json::from_str(&first[0].text).unwrap();
     assert_eq!((&text["method"], &text["params"]["message"]), (&json!("elicitation/create"), &json!("?")));

@@ -164,13 +164,13 @@ fn a_state_is_good_for_one_request_of_one_person_for_ten_minutes() {
     server.now = server.now.after(Duration::from_secs(601));
     refused(&mut server, "tools/call", good.clone());
     // Another process with another secret.
-    let mut other = crate::chatty::server(Abilities::default(), &[("MCP_SEALING_SECRET", "another-secret-of-some-length-here")]);
-    refused(&mut other, "tools/call", good.clone());
-    // Somebody else, for whom the login is another.
     let mut other = crate::chatty::server(
         Abilities::default(),
-        &[SEALED[0], ("CLICKHOUSE_USERNAME", "bob")],
+        &[("MCP_SEALING_SECRET", "another-secret-of-some-length-here")],
     );
+    refused(&mut other, "tools/call", good.clone());
+    // Somebody else, for whom the login is another.
+    let mut other = crate::chatty::server(Abilities::default(), &[SEALED[0], ("CLICKHOUSE_USERNAME", "bob")]);
     refused(&mut other, "tools/call", good);
 }
 
@@ -180,8 +180,12 @@ fn what_a_client_has_not_declared_is_named_and_not_asked() {
     let (status, answer) = ask(&mut server, "tools/call", call("all"), forms());
     assert_eq!((status, answer["error"]["code"].as_i64()), (400, Some(-32021)));
     assert_eq!(answer["error"]["data"]["requiredCapabilities"], json!({ "sampling": {}, "roots": {} }));
-    let (status, answer) = ask(&mut server, "tools/call", call("name"), json!({ "elicitation": { "url": {} } }));
-    assert_eq!((status, answer["error"]["data"]["requiredCapabilities"].clone()), (400, json!({ "elicitation": {} })));
+    let (status, answer) =
+        ask(&mut server, "tools/call", call("name"), json!({ "elicitation": { "url": {} } }));
+    assert_eq!(
+        (status, answer["error"]["data"]["requiredCapabilities"].clone()),
+        (400, json!({ "elicitation": {} }))
+    );
 }
 
 #[test]
@@ -242,7 +246,10 @@ fn a_person_confirms_what_takes_something_away() {
     // Who cannot be asked, and what takes nothing away, is as it was.
     for (params, capabilities) in [
         (drop, json!({})),
-        (json!({ "name": "write_query", "arguments": { "query": "CREATE TABLE t (a UInt8) ENGINE = Memory" } }), forms()),
+        (
+            json!({ "name": "write_query", "arguments": { "query": "CREATE TABLE t (a UInt8) ENGINE = Memory" } }),
+            forms(),
+        ),
     ] {
         server.script.push_back(crate::driver::World::Rows(vec![housekey_core::clickhouse::QueryEvent::End]));
         assert_eq!(ask(&mut server, "tools/call", params, capabilities).1["result"]["isError"], false);
@@ -250,5 +257,8 @@ fn a_person_confirms_what_takes_something_away() {
     let mut careful = Scripted::new(SEALED);
     let drop = json!({ "name": "write_query", "arguments": { "query": "DROP TABLE t" } });
     let (_, answer) = ask(&mut careful, "tools/call", drop, forms());
-    assert_eq!(answer["result"]["isError"], true, "what the operator has not allowed is not asked for either");
+    assert_eq!(
+        answer["result"]["isError"], true,
+        "what the operator has not allowed is not asked for either"
+    );
 }

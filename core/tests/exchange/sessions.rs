@@ -181,7 +181,9 @@ fn without_sessions_nothing_is_promised_that_needs_one() {
         for name in ["tools", "resources", "prompts"] {
             assert_eq!(declared[name], json!({}), "{version} {name}");
         }
-        for method in ["logging/setLevel", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"] {
+        for method in
+            ["logging/setLevel", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"]
+        {
             let reply = json(&answer(send(&mut server, None, &message(method, json!({})))));
             assert_eq!(reply["error"]["code"], -32601, "{method}");
         }
@@ -252,7 +254,10 @@ fn content_is_written_as_each_revision_knows_it() {
         let (mut head, body) = request(None, &body).into_parts();
         head.headers.insert("mcp-protocol-version", version.parse().unwrap());
         let result = json(&server.http(http::Request::from_parts(head, body.as_str())))["result"].clone();
-        assert_eq!((&result["content"][0]["type"], &result["content"][1]["type"]), (&json!(first), &json!(second)));
+        assert_eq!(
+            (&result["content"][0]["type"], &result["content"][1]["type"]),
+            (&json!(first), &json!(second))
+        );
         assert_eq!(result["isError"], true);
     }
 }
@@ -271,7 +276,11 @@ fn headers_of_parameters_are_compared() {
             None => builder,
         };
         let answer = server.http(builder.body(body.as_str()).unwrap());
-        assert_eq!((answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()), (status, code), "{header:?}");
+        assert_eq!(
+            (answer.status().as_u16(), json(&answer)["error"]["code"].as_i64()),
+            (status, code),
+            "{header:?}"
+        );
     }
 }
 
@@ -281,7 +290,8 @@ fn listen(server: &mut Scripted, id: Value, wanted: Value, accept: &str) -> Repl
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let body = json!({ "jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params }).to_string();
+    let body =
+        json!({ "jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params }).to_string();
     let (mut head, ()) = stateless("subscriptions/listen", &params).body(()).unwrap().into_parts();
     head.headers.insert("accept", accept.parse().unwrap());
     server.reply(http::Request::from_parts(head, body.as_str()), None)
@@ -300,7 +310,8 @@ fn who_listens_hears_of_what_they_asked_for_and_nothing_else() {
         };
         assert_eq!(subscription.head().headers()["content-type"], "text/event-stream");
         let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-        let tag = |message: &Value| message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].clone();
+        let tag =
+            |message: &Value| message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].clone();
         let first = read(subscription.acknowledged());
         assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
         assert_eq!(
@@ -309,7 +320,10 @@ fn who_listens_hears_of_what_they_asked_for_and_nothing_else() {
         );
         assert_eq!(tag(&first), id);
         let told = read(subscription.notice(&Change::Tools).unwrap());
-        assert_eq!((told["method"].as_str(), tag(&told)), (Some("notifications/tools/list_changed"), id.clone()));
+        assert_eq!(
+            (told["method"].as_str(), tag(&told)),
+            (Some("notifications/tools/list_changed"), id.clone())
+        );
         let told = read(subscription.notice(&Change::Resource { uri: "test://asks".into() }).unwrap());
         assert_eq!(told["params"]["uri"], "test://asks");
         for other in [Change::Prompts, Change::Resources, Change::Resource { uri: "test://b".into() }] {

@@ -81,7 +81,7 @@ pub(super) async fn respond(
 ) -> Response<Body> {
     let (admitted, session) = match joined(native, admitted) {
         Ok(joined) => joined,
-        Err(refusal) => return record.close(whole(refusal)),
+        Err(refusal) => return record.close(whole(*refusal)),
     };
     let body = match read(body, &admitted).await {
         Ok(body) => body,
@@ -105,11 +105,11 @@ pub(super) async fn respond(
     }
 }
 
+/// A request, and the session that it is part of.
+type Joined = (Admitted, Option<Arc<Resumable>>);
+
 /// The request as a part of the session that it names, if it names one.
-fn joined(
-    native: &Native,
-    admitted: Admitted,
-) -> Result<(Admitted, Option<Arc<Resumable>>), Response<Bytes>> {
+fn joined(native: &Native, admitted: Admitted) -> Result<Joined, Box<Response<Bytes>>> {
     let Some(found) = admitted.session_id().map(|id| native.sessions().find(id)) else {
         return Ok((admitted, None));
     };
@@ -124,11 +124,7 @@ fn joined(
 }
 
 /// Keeps a request open that listens.
-fn listening(
-    native: &Native,
-    subscription: Subscription,
-    record: Record,
-) -> Response<Body> {
+fn listening(native: &Native, subscription: Subscription, record: Record) -> Response<Body> {
     let place = match subscription.principal().map(|who| native.listeners().take(&who)) {
         Some(Ok(place)) => place,
         Some(Err(full)) => return record.close(whole(subscription.refused(full == places::Full::Theirs))),
@@ -205,11 +201,7 @@ pub(super) fn http_reply(reply: Reply) -> Response<Bytes> {
     match reply {
         Reply::Http(answer) => answer,
         // Core answers in the kind in which it was asked, and these where they are taken.
-        Reply::Lines { .. }
-        | Reply::Cancel(_)
-        | Reply::Opened(..)
-        | Reply::Answer(..)
-        | Reply::Listen(_) => {
+        Reply::Lines { .. } | Reply::Cancel(_) | Reply::Opened(..) | Reply::Answer(..) | Reply::Listen(_) => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "there is no answer\n")
         }
     }

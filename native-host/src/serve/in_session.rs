@@ -39,6 +39,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a new stream waits for its first message before it is one.
 const PATIENCE: Duration = KEEP_ALIVE;
 
+/// A task and the request that it waits for.
+pub(super) type Work = (Arc<Mutex<RequestId>>, AbortHandle);
+
 /// A session that is found by its id.
 pub(super) struct Resumable {
     native: Native,
@@ -47,7 +50,8 @@ pub(super) struct Resumable {
     /// The stream of what belongs to no request.
     general: Arc<Replay>,
     streams: Mutex<BTreeMap<u64, Arc<Replay>>>,
-    table: Mutex<BTreeMap<u64, (Arc<Mutex<RequestId>>, AbortHandle)>>,
+    /// What can be taken back, by the request that each task waits for at the moment.
+    table: Mutex<BTreeMap<u64, Work>>,
     running: Mutex<JoinSet<()>>,
     used: Mutex<Instant>,
     next: Mutex<u64>,
@@ -101,7 +105,7 @@ pub(super) fn answer_wish(native: &Native, admitted: Admitted, record: Record) -
     let session = found.as_ref().map(Live::session);
     let admitted = match native.step(|env| admitted.join(env, session)) {
         Ok(admitted) => admitted,
-        Err(refusal) => return record.close(whole(refusal)),
+        Err(refusal) => return record.close(whole(*refusal)),
     };
     match (wish, found) {
         (Some(StreamWish::End { session }), Some(live)) => {
@@ -199,7 +203,9 @@ impl Resumable {
                 Reply::Opened(answer, session) => {
                     record.close(whole(begin_session(&self.native, answer, session)))
                 }
-                reply => record.close(whole(http_reply(reply))),
+                reply @ (Reply::Http(_) | Reply::Lines { .. } | Reply::Listen(_)) => {
+                    record.close(whole(http_reply(reply)))
+                }
             };
         };
         if lock(&self.table).len() >= MOST_RUNNING {
@@ -293,7 +299,13 @@ impl Drop for End<'_> {
 }
 
 /// Sends the events of a stream to one connection.
-async fn pump(native: Native, session: Arc<Resumable>, replay: Arc<Replay>, mut reader: Reader, events: Events) {
+async fn pump(
+    native: Native,
+    session: Arc<Resumable>,
+    replay: Arc<Replay>,
+    mut reader: Reader,
+    events: Events,
+) {
     if session.session().primes_streams()
         && !events.send(sse::priming(&replay.event_id(reader.at()), RETRY)).await
     {

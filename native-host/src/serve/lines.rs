@@ -9,10 +9,11 @@ use bytes::Bytes;
 use housekey_core::exchange::{Inbound, Reply, Session, Step, begin};
 use housekey_core::jsonrpc::RequestId;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use super::in_session::Work;
 use super::news::{listen, tell_session};
 use super::places::{Full, Place};
 use crate::drive::{Client, drive, request_of};
@@ -34,7 +35,7 @@ pub(super) struct Lines {
     room: Arc<Semaphore>,
     running: Mutex<JoinSet<()>>,
     /// What can be taken back, by the request that each task waits for at the moment.
-    table: Mutex<BTreeMap<u64, (Arc<Mutex<RequestId>>, AbortHandle)>>,
+    table: Mutex<BTreeMap<u64, Work>>,
     next: Mutex<u64>,
     /// A place among those who have a session open.
     _place: Option<Place>,
@@ -64,7 +65,8 @@ impl Lines {
         });
         let teller = {
             // What tells a session of changes does not keep it alive.
-            let (native, session, outbox) = (lines.native.clone(), Arc::downgrade(&lines), lines.outbox.clone());
+            let (native, session, outbox) =
+                (lines.native.clone(), Arc::downgrade(&lines), lines.outbox.clone());
             async move {
                 let current = || session.upgrade().map(|lines| lines.session());
                 tell_session(&native, current, &Outbox::Channel(outbox)).await;
@@ -106,7 +108,11 @@ impl Lines {
     }
 
     /// Runs work that can be taken back, once there is room.
-    async fn spawn(self: &Arc<Self>, waiting: Arc<Mutex<RequestId>>, work: impl Future<Output = ()> + Send + 'static) {
+    async fn spawn(
+        self: &Arc<Self>,
+        waiting: Arc<Mutex<RequestId>>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
         let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else { return };
         let number = {
             let mut next = lock(&self.next);

@@ -213,7 +213,6 @@ mod tests {
         replay.push("a".into());
         replay.push("b".into());
         assert_eq!(replay.next(&mut first).await, event(1, "a"));
-        drop(first);
         replay.push("c".into());
         assert_eq!(replay.finish("d".into()), Ok(()));
         let (stream, number) = parse_event_id(&replay.event_id(1)).unwrap();

@@ -28,7 +28,12 @@ const OUTBOX: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a stream and the session that lives as long as it.
-pub(super) fn open_stream(native: &Native, admitted: &Admitted, target: &Uri, record: Record) -> Response<Body> {
+pub(super) fn open_stream(
+    native: &Native,
+    admitted: &Admitted,
+    target: &Uri,
+    record: Record,
+) -> Response<Body> {
     let Some(session) = native.step(|env| admitted.open_session(env)) else {
         return record.close(whole(admitted.busy()));
     };
@@ -112,7 +117,7 @@ pub(super) async fn take_message(
     let session = lines.map(|lines| lines.session());
     let admitted = match native.step(|env| admitted.join(env, session)) {
         Ok(admitted) => admitted,
-        Err(refusal) => return record.close(whole(refusal)),
+        Err(refusal) => return record.close(whole(*refusal)),
     };
     let Some(lines) = lines else { return record.close(whole(admitted.busy())) };
     let body = match read(body, &admitted).await {
@@ -124,7 +129,7 @@ pub(super) async fn take_message(
     // The body came later than the head: a handshake that was answered in between counts.
     let admitted = match native.step(|env| admitted.join(env, Some(lines.session()))) {
         Ok(admitted) => admitted,
-        Err(refusal) => return record.close(whole(refusal)),
+        Err(refusal) => return record.close(whole(*refusal)),
     };
     if body.len() > admitted.max_body() {
         return record.close(whole(admitted.too_large()));

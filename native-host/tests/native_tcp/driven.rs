@@ -6,6 +6,7 @@ use bytes::Bytes;
 use housekey::drive::{Client, drive};
 use housekey::host::Native;
 use housekey::serve;
+use housekey::talk::Outbox;
 use housekey_core::exchange::{Inbound, Reply, Step, begin};
 use tokio::sync::mpsc;
 
@@ -53,7 +54,8 @@ async fn a_driver_that_is_dropped_ends_its_query_on_the_same_connection() {
     let native = native(&proxy, &[]).await;
     let (step, query_id) = call(&native, "SELECT max(number) FROM numbers(1000000000000)");
     let (outbox, _messages) = mpsc::channel(8);
-    let client = Client { outbox: &outbox, waiting: None };
+    let outbox = Outbox::Channel(outbox);
+    let client = Client { outbox: &outbox, waiting: None, talk: None };
     tokio::select! {
         _ = drive(&native, step, &client) => panic!("it has ended"),
         () = is_running(&query_id) => {}
@@ -69,7 +71,8 @@ async fn what_the_cap_cuts_off_leaves_no_query_behind() {
     let native = native(&proxy, &[("CLICKHOUSE_MAX_RESULT_BYTES", "1000")]).await;
     let (step, query_id) = call(&native, "SELECT number FROM numbers(1000000000000)");
     let (outbox, _messages) = mpsc::channel(8);
-    let reply = drive(&native, step, &Client { outbox: &outbox, waiting: None }).await;
+    let outbox = Outbox::Channel(outbox);
+    let reply = drive(&native, step, &Client { outbox: &outbox, waiting: None, talk: None }).await;
     let Reply::Lines { messages, .. } = reply else { panic!("no lines") };
     assert!(messages.concat().contains("\"isError\":false"), "{messages:?}");
     native.background().finished().await;

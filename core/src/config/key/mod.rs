@@ -215,7 +215,6 @@ const fn choice(name: &'static str) -> Choice {
     Choice { name, not_yet: None }
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -4,11 +4,7 @@ use super::{Choice, Hosts, Key, Kind, choice, key};
 
 const PORT: Kind = Kind::Integer { min: 0, max: 65_535 };
 
-static TRANSPORTS: &[Choice] = &[
-    choice("stdio"),
-    choice("http"),
-    choice("sse"),
-];
+static TRANSPORTS: &[Choice] = &[choice("stdio"), choice("http"), choice("sse")];
 static OPENAPI: &[Choice] = &[choice("disable"), choice("http"), choice("https")];
 
 const TLS: &str = "let a proxy before Housekey end TLS";
