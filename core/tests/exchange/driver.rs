@@ -113,6 +113,15 @@ impl Scripted {
         Self::of(service(variables, Some(offer)))
     }
 
+    /// The product as a component, which keeps nothing between requests.
+    pub(crate) fn at_edge(variables: &[(&str, &str)]) -> Self {
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sources = Sources { document: None, environment, flags: Vec::new() };
+        let loaded = config::load(Host::Edge, &sources, &|_| Err("no files here".into())).expect("a config");
+        Self::of(Service::product(loaded.config, Host::Edge).expect("a service"))
+    }
+
     fn of(service: Arc<Service>) -> Self {
         Self {
             service,

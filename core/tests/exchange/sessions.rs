@@ -385,3 +385,20 @@ fn the_older_transport_has_a_stream_and_messages_to_it() {
     assert!(messages[0].contains("2024-11-05"));
     assert_eq!(answer(server.reply(request(), None)).status(), 404, "it has ended");
 }
+
+#[test]
+fn a_component_has_no_streams_and_promises_none() {
+    let rules = r#"{"server": {"tools": [{"view_regexp": "^sales\\."}]}}"#;
+    let mut edge = Scripted::at_edge(&[("HOUSEKEY_CONFIG", rules)]);
+    let get = http::Request::get("/sse").header("host", "localhost").body("").unwrap();
+    let refused = edge.http(get);
+    assert_eq!((refused.status().as_u16(), &refused.headers()["allow"]), (405, &"POST".parse().unwrap()));
+    assert!(String::from_utf8_lossy(refused.body()).contains("streamable HTTP"));
+    let post = http::Request::post("/sse?sessionId=x").header("host", "localhost").body("").unwrap();
+    assert_eq!(edge.http(post).status(), 404);
+    let body = crate::driver::stateless_body(1, "server/discover", json!({}));
+    let request = stateless("server/discover", &json!({})).body(body.as_str()).unwrap();
+    assert_eq!(json(&edge.http(request))["result"]["capabilities"]["tools"], json!({}));
+    let unknown = answer(listen(&mut edge, json!(1), json!({ "toolsListChanged": true }), BOTH));
+    assert_eq!((unknown.status().as_u16(), json(&unknown)["error"]["code"].as_i64()), (404, Some(-32601)));
+}

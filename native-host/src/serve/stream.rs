@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use housekey_core::exchange::Reply;
@@ -28,6 +29,7 @@ pub(super) struct EventStream {
     record: Option<Record>,
     /// When it says again that it is alive.
     alive: Pin<Box<Sleep>>,
+    pause: Duration,
     /// Whether something was sent.
     begun: bool,
 }
@@ -40,21 +42,21 @@ impl EventStream {
         record: Option<Record>,
     ) -> Self {
         let driving = Mutex::new(Some(driving));
-        let alive = Box::pin(sleep(KEEP_ALIVE));
-        Self { first, messages, driving, last: None, record, alive, begun: false }
+        let (alive, pause) = (Box::pin(sleep(KEEP_ALIVE)), KEEP_ALIVE);
+        Self { first, messages, driving, last: None, record, alive, pause, begun: false }
     }
 
     /// The next event, or a sign of life where none comes for long.
     fn next_or_alive(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Poll::Ready(event) = self.next(context) {
             self.begun = true;
-            self.alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+            self.alive.as_mut().reset(Instant::now() + self.pause);
             return Poll::Ready(event.map(Bytes::from));
         }
         // A stream that was opened for the silence before it says so at once.
         if !self.begun || self.alive.as_mut().poll(context).is_ready() {
             self.begun = true;
-            self.alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+            self.alive.as_mut().reset(Instant::now() + self.pause);
             // Registers for the next one, too.
             let _ = self.alive.as_mut().poll(context);
             return Poll::Ready(Some(Bytes::from_static(sse::COMMENT)));
@@ -137,5 +139,22 @@ mod tests {
         let stream = EventStream::new(Some("1".into()), messages, driving, Some(Record::for_tests()));
         assert!(!stream.is_end_stream());
         assert_eq!(stream.collect().await.unwrap().to_bytes(), sse::event("1"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_stream_says_that_it_is_alive() {
+        let (outbox, messages) = mpsc::channel(1);
+        let driving: Driving = Box::pin(async move {
+            sleep(Duration::from_millis(1000)).await;
+            drop(outbox);
+            Reply::Http(http::Response::new(Bytes::from_static(b"5")))
+        });
+        // Opened for the silence before it, the stream says so at once.
+        let mut stream = EventStream::new(None, messages, driving, Some(Record::for_tests()));
+        stream.pause = Duration::from_millis(300);
+        let body = stream.collect().await.unwrap().to_bytes();
+        let alive = std::str::from_utf8(sse::COMMENT).unwrap();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert!(text.starts_with(&alive.repeat(2)) && text.ends_with(&sse::event("5")), "{text}");
     }
 }

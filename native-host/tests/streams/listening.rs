@@ -3,7 +3,7 @@
 use housekey_core::exchange::Abilities;
 use serde_json::json;
 
-use crate::world::{Events, World, until};
+use crate::world::{Events, World, token, until};
 
 #[tokio::test]
 async fn who_listens_is_told_until_the_end() {
@@ -54,4 +54,16 @@ async fn the_product_has_nothing_to_hear_of_without_rules() {
     let world = World::product(&[]).await;
     let answer = world.stateless(1, "subscriptions/listen", json!({ "notifications": {} })).await;
     assert_eq!(answer.status(), 404);
+}
+
+#[tokio::test]
+async fn who_listens_does_so_no_longer_than_their_token_lasts() {
+    let world = World::secure().await;
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    assert_eq!(world.stateless(7, "subscriptions/listen", wanted.clone()).await.status(), 401);
+    let short = token("alice", 2);
+    let mut events = Events::of(world.stateless_as(Some(&short), 7, "subscriptions/listen", wanted).await);
+    assert_eq!(events.message().await["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(events.message().await["result"]["resultType"], "complete");
+    assert!(events.next().await.is_none());
 }

@@ -11,4 +11,5 @@ mod hardening;
 mod listening;
 mod older;
 mod resumable;
+mod stdio;
 mod world;

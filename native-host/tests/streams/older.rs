@@ -1,13 +1,9 @@
 //! HTTP+SSE (MCP 2024-11-05, transports).
 
 use housekey_core::exchange::Abilities;
-use housekey_core::jose::claims::Claims;
-use housekey_core::jose::token::{TokenKeys, seal};
-use housekey_core::secret::Secret;
-use housekey_core::time::UnixTime;
 use serde_json::json;
 
-use crate::world::{Events, World, chat, hello, request, until};
+use crate::world::{Events, SECURE, World, chat, hello, request, token, until};
 
 async fn open(world: &World, path: &str, headers: &[(&str, &str)]) -> (Events, String) {
     let mut events = Events::of(world.get(path, headers).await);
@@ -81,21 +77,6 @@ async fn a_client_is_asked_and_told_on_its_stream() {
     world.post(&endpoint, &[], &back).await;
     world.post(&endpoint, &[], &request(5, "ping", json!({}))).await;
     assert_eq!(events.message().await["id"], 5);
-}
-
-const SECURE: &[(&str, &str)] =
-    &[("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_SECRET_KEY", "outer"), ("MCP_JWT_SECRET_KEY", "inner")];
-
-fn token(name: &str, seconds: u64) -> String {
-    let keys = TokenKeys::new(&[Secret::from("outer")], &[Secret::from("inner")]).unwrap();
-    let exp = UnixTime::from_seconds(housekey::host::now().seconds() + seconds);
-    let claims = Claims {
-        username: Some(name.into()),
-        password: Some(Secret::from("p")),
-        exp: Some(exp),
-        ..Claims::default()
-    };
-    seal(&keys, &claims, &mut rand::rng()).unwrap()
 }
 
 #[tokio::test]

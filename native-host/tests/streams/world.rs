@@ -10,11 +10,16 @@ use housekey::serve::{native, native_of};
 use housekey_core::config::{self, Config, Host, Sources};
 use housekey_core::env::Env;
 use housekey_core::exchange::{Abilities, Offer};
+use housekey_core::jose::claims::Claims;
+use housekey_core::jose::token::{TokenKeys, seal};
 use housekey_core::mcp::{
     Address, CallResult, Change, Definition, Hints, LogLevel, Notice, Questions, ResourceDefinition,
     ServerRequest,
 };
+use housekey_core::prompt::Prompts;
 use housekey_core::resource::{Resource, Resources};
+use housekey_core::secret::Secret;
+use housekey_core::time::UnixTime;
 use housekey_core::tool::{Answered, Call, Moment, Table, Task, Tool, ToolState, ToolStep};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -109,6 +114,18 @@ pub(crate) fn config(variables: &[(&str, &str)]) -> Config {
     config::load(Host::Native, &sources, &|_| Err("no files here".into())).unwrap().config
 }
 
+/// The driver of a server of the tool above.
+pub(crate) fn chatty_native(abilities: Abilities, variables: &[(&str, &str)]) -> housekey::host::Native {
+    housekey::host::install_cryptography();
+    let offer = Offer {
+        tools: Table::new(vec![chatty()]),
+        resources: Resources::new(vec![chatty()]),
+        prompts: Prompts::product(),
+        abilities,
+    };
+    native_of(config(variables), offer).unwrap()
+}
+
 /// A server that runs.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -126,14 +143,12 @@ impl World {
 
     /// The tool above, with sessions and all.
     pub(crate) async fn chatty(abilities: Abilities) -> Self {
-        housekey::host::install_cryptography();
-        let offer = Offer {
-            tools: Table::new(vec![chatty()]),
-            resources: Resources::new(vec![chatty()]),
-            abilities,
-            ..Offer::default()
-        };
-        Self::run(native_of(config(&[]), offer).unwrap()).await
+        Self::run(chatty_native(abilities, &[])).await
+    }
+
+    /// The same for callers who bring tokens.
+    pub(crate) async fn secure() -> Self {
+        Self::run(chatty_native(Abilities::ALL, SECURE)).await
     }
 
     async fn run(native: housekey::host::Native) -> Self {
@@ -178,14 +193,28 @@ impl World {
     }
 
     /// A stateless request.
-    pub(crate) async fn stateless(&self, id: i64, method: &str, mut params: Value) -> reqwest::Response {
+    pub(crate) async fn stateless(&self, id: i64, method: &str, params: Value) -> reqwest::Response {
+        self.stateless_as(None, id, method, params).await
+    }
+
+    /// The same of somebody who brings a token.
+    pub(crate) async fn stateless_as(
+        &self,
+        token: Option<&str>,
+        id: i64,
+        method: &str,
+        mut params: Value,
+    ) -> reqwest::Response {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         });
         let name = params.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", &name)];
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers =
+            vec![("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", &name)];
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         self.post("/mcp", &headers, &message).await
     }
 }
@@ -278,4 +307,20 @@ pub(crate) async fn until<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
         }
     };
     timeout(PATIENCE, trying).await.expect("in time")
+}
+
+pub(crate) const SECURE: &[(&str, &str)] =
+    &[("MCP_ALLOW_JWE_AUTH", "true"), ("MCP_JWE_SECRET_KEY", "outer"), ("MCP_JWT_SECRET_KEY", "inner")];
+
+/// The token of somebody, which lasts so many seconds.
+pub(crate) fn token(name: &str, seconds: u64) -> String {
+    let keys = TokenKeys::new(&[Secret::from("outer")], &[Secret::from("inner")]).unwrap();
+    let exp = UnixTime::from_seconds(housekey::host::now().seconds() + seconds);
+    let claims = Claims {
+        username: Some(name.into()),
+        password: Some(Secret::from("p")),
+        exp: Some(exp),
+        ..Claims::default()
+    };
+    seal(&keys, &claims, &mut rand::rng()).unwrap()
 }
