@@ -15,6 +15,9 @@ fn check(target: &str, data: &[u8]) {
         "clickhouse_row" => clickhouse::fuzzing::check_row(data),
         "config" => text(data, config::fuzzing::check),
         "exchange" => exchange::fuzzing::check(data),
+        "exchange_model" => {
+            exchange::fuzzing::model::check(data);
+        }
         "jwe" => text(data, jose::fuzzing::check),
         "jwks" => jose::fuzzing::check_jwks(data),
         "jwt" => text(data, jose::fuzzing::check_jwt),

@@ -2,6 +2,8 @@
 //! every request gets one answer with its own id, nobody without a token is answered with success, a GET sends nothing
 //! that writes, and the REST interface answers in JSON.
 
+pub mod model;
+
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 

@@ -16,6 +16,7 @@ mod generator;
 mod identity;
 mod library;
 mod made_tools;
+mod model;
 mod narrowing;
 mod oauth_door;
 mod oauth_token;

@@ -19,7 +19,7 @@ pub(crate) async fn session(client: &Client, way: Way, era: &str) -> Result<Comp
     let cell = native().await?;
     let server = match way {
         Way::Stdio => None,
-        Way::Http | Way::Sse => Some(serving(&cell, way).await?),
+        Way::Http | Way::Sse => Some(serving(&cell, way, Settings::standard(&cell.world)?).await?),
     };
     let home = tempfile::tempdir()?;
     let ask = async |person: &str, method: &[&str]| {

@@ -18,7 +18,7 @@ use crate::{missing, native};
 
 /// Tools, a query as alice, a refusal of ClickHouse, resources and prompts.
 pub(crate) async fn goes_well(client: &Client, way: Way, revision: &str) -> Result<Completion> {
-    let mut run = match Run::of(client, way, "alice").await? {
+    let mut run = match Run::of(client, way, "alice", |settings| settings).await? {
         Ok(run) => run,
         Err(reason) => return missing(&reason),
     };
@@ -48,7 +48,7 @@ pub(crate) async fn goes_well(client: &Client, way: Way, revision: &str) -> Resu
 
 /// A statement that loses rows is run after the client's user has said yes.
 pub(crate) async fn is_asked(client: &Client, way: Way) -> Result<Completion> {
-    let mut run = match Run::of(client, way, "walter").await? {
+    let mut run = match Run::of(client, way, "walter", may_lose).await? {
         Ok(run) => run,
         Err(reason) => return missing(&reason),
     };
@@ -93,21 +93,27 @@ struct Run {
 
 impl Run {
     /// A client of somebody's; the inner error says what is missing.
-    async fn of(client: &Client, way: Way, person: &str) -> Result<Result<Self>> {
+    async fn of(
+        client: &Client,
+        way: Way,
+        person: &str,
+        changed: fn(Settings) -> Settings,
+    ) -> Result<Result<Self>> {
         let mut command = match command(client) {
             Ok(command) => command,
             Err(reason) => return Ok(Err(reason)),
         };
         let cell = native().await?;
         let (token, home) = (cell.token(person)?, tempfile::tempdir()?);
+        let settings = changed(Settings::standard(&cell.world)?);
         let server = match way {
             Way::Stdio => {
                 command.arg("stdio").arg(artifact::housekey()?).args(["--transport", "stdio"]);
-                hand_on(&mut command, &Settings::standard(&cell.world)?.with("MCP_TOKEN", token));
+                hand_on(&mut command, &settings.with("MCP_TOKEN", token));
                 None
             }
             Way::Http | Way::Sse => {
-                let server = serving(&cell, way).await?;
+                let server = serving(&cell, way, settings).await?;
                 let url = endpoint(&server, way);
                 if client.program == Program::Bridge {
                     command.arg("stdio").arg(node()?).arg(module("mcp-remote/dist/proxy.js")).arg(&url);
@@ -137,11 +143,14 @@ fn hand_on(command: &mut Command, settings: &Settings) {
     command.env("MCP_TEST_SETTINGS", Value::Object(settings).to_string());
 }
 
-/// A host that serves this way.
-pub(crate) async fn serving(cell: &Cell, way: Way) -> Result<Arc<Server>> {
-    let settings = Settings::standard(&cell.world)?;
+/// A host with these settings that serves this way.
+pub(crate) async fn serving(cell: &Cell, way: Way, settings: Settings) -> Result<Arc<Server>> {
     let settings = if way == Way::Sse { settings.with("MCP_TRANSPORT", "sse") } else { settings };
     cell.server(&settings).await
+}
+
+fn may_lose(settings: Settings) -> Settings {
+    settings.with("CLICKHOUSE_ALLOW_DESTRUCTIVE", "true")
 }
 
 /// Where a client that comes this way goes.
