@@ -258,11 +258,9 @@ fn every_key_that_is_not_live_is_refused_and_its_zero_value_is_not() {
     // A later layer may take back what an earlier one asked for.
     native("server: {oauth: {enabled: true}}", &[], &[("oauth-enabled", "false")]).unwrap();
     let sse = native("", &[], &[("transport", "sse")]).unwrap().config;
-    assert_eq!(
-        sse,
-        native("", &[], &[("transport", "http")]).unwrap().config,
-        "one is served beside the other"
-    );
+    let http = native("", &[], &[("transport", "http")]).unwrap().config;
+    // Their digests differ, for the operator wrote something else.
+    assert_eq!(sse, Config { generation: sse.generation, ..http }, "one is served beside the other");
     assert!(
         refusal("", &[], &[("transport", "htpp")]).contains("takes `stdio` or `http` or `sse`, not `htpp`")
     );
