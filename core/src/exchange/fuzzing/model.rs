@@ -163,6 +163,7 @@ struct Model<'a> {
     sessions: BTreeMap<String, Kept>,
     ended: BTreeSet<String>,
     open: Vec<Open>,
+    #[expect(clippy::vec_box, reason = "they are large, and taken out by turns")]
     listeners: Vec<Box<Subscription>>,
     /// The ids of the questions of each session.
     questions: BTreeMap<Origin, Vec<RequestId>>,
