@@ -20,6 +20,7 @@ use crate::mcp::{
     initialize_result, list_result, log_level, progress_token, trace_context,
 };
 use crate::tool::{Call, Task, catalogue};
+use crate::transport::headers::{HeadError, may_take_events};
 use crate::transport::parameter_headers::check_parameters;
 
 /// Which rules a message is under.
@@ -97,6 +98,12 @@ fn initialize(env: &mut Env<'_>, scene: Scene, id: &RequestId, params: &Params) 
 
 /// A request that stays open (MCP 2026-07-28, server/utilities/subscriptions).
 fn listen(scene: Scene, id: RequestId, params: &Params, revision: Revision) -> Next {
+    // There is no other form of answer (MCP 2026-07-28, server/utilities/subscriptions).
+    if let Surface::Http { headers, .. } = &scene.surface
+        && !may_take_events(headers)
+    {
+        return refuse(scene, &Failure::Head(HeadError::NotEventsAcceptable), Some(&id), Some(revision));
+    }
     let origin = scene.origin().map(str::to_owned);
     match Subscription::read(&scene.service, &scene.caller, id.clone(), params, origin) {
         Ok(subscription) => Next::Step(Step::Done(Reply::Listen(Box::new(subscription)))),
@@ -132,7 +139,7 @@ impl Scene {
     /// Whether a client can listen here: something can change, and there is a stream to say so on. In an array there is none.
     fn can_listen(&self) -> bool {
         let has_way = match &self.surface {
-            Surface::Http { takes_events, .. } => self.service.streams && *takes_events,
+            Surface::Http { .. } => self.service.streams,
             Surface::Line { .. } => true,
         };
         has_way && self.batch.is_none() && self.service.news().any()

@@ -325,7 +325,10 @@ impl Running {
             Shape::Tools { revision } => {
                 let known = catalogue::known(env, &call.config, &call.access);
                 let lives = known.as_ref().map_or(Duration::ZERO, |known| known.expires().since(env.now));
-                if let (Some(session), Some(known)) = (scene.session(), &known) {
+                // Who asks without a handshake hears of changes by listening (MCP 2026-07-28, subscriptions).
+                if let (Some(session), Some(known), false) =
+                    (scene.session(), &known, revision.is_stateless())
+                {
                     session.shared.told.note(known.digest());
                 }
                 let answer = match result {
@@ -339,7 +342,9 @@ impl Running {
                 scene.answer(&id, revision, answer)
             }
             Shape::Tool { revision, .. } => {
-                scene.tell_of_changes(env, &call);
+                if !revision.is_stateless() {
+                    scene.tell_of_changes(env, &call);
+                }
                 let answer = match result {
                     CallResult::BadArguments(reason) if !revision.reports_bad_arguments_as_results() => {
                         Err(Failure::Params(reason.clone()))

@@ -331,6 +331,34 @@ fn a_stream_hears_of_other_tools_once() {
     );
     assert_eq!(call(&mut server).len(), 1, "told once");
 
+    // A host that looks by itself finds it out without a call.
+    let watch = session.watch(&opened).unwrap();
+    assert!(watch.is_wanted());
+    let mut look = |server: &mut Scripted, views: &[Value]| {
+        server.now = watch.due(&server.env());
+        found(server, views);
+        let step = watch.look(&mut server.env());
+        match server.drive(step) {
+            Reply::Lines { messages, .. } => messages,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(look(&mut server, &[view("a", "")]), [""; 0]);
+    assert!(look(&mut server, &[view("a", ""), view("c", "")])[0].contains("list_changed"));
+    assert!(
+        !opened.open_session(&mut server.env()).unwrap().watch(&opened).unwrap().is_wanted(),
+        "told of none"
+    );
+    // A request without a handshake is told nothing that nobody asked for, on the same stream.
+    server.now = server.now.after(Duration::from_secs(100));
+    found(&mut server, &[view("a", "")]);
+    server.script.push_back(answer(&[]));
+    let stateless = stateless_body(1, "tools/call", json!({ "name": "sales_a", "arguments": {} }));
+    match server.line(&stateless, &mut session) {
+        Reply::Lines { messages, .. } => assert_eq!(messages.len(), 1, "{messages:?}"),
+        other => panic!("{other:?}"),
+    }
+
     // Without a handshake one can listen for it, and without a session one cannot hear.
     let text = ask(&mut server, None, "server/discover", json!({}));
     assert_eq!(text["result"]["capabilities"]["tools"], json!({ "listChanged": true }));

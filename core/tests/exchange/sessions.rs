@@ -344,7 +344,7 @@ fn listening_needs_something_to_hear_and_a_stream() {
     assert_eq!((unknown.status().as_u16(), json(&unknown)["error"]["code"].as_i64()), (404, Some(-32601)));
     let mut server = server(Abilities::ALL, &[]);
     let deaf = answer(listen(&mut server, json!(1), json!({}), "application/json"));
-    assert_eq!(deaf.status(), 404);
+    assert_eq!(deaf.status(), 406);
     for wrong in [json!(null), json!({ "toolsListChanged": 1 }), json!({ "resourceSubscriptions": "x" })] {
         assert_eq!(json(&answer(listen(&mut server, json!(1), wrong, BOTH)))["error"]["code"], -32602);
     }

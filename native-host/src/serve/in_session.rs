@@ -148,8 +148,8 @@ impl Resumable {
 
     /// Ends it, with all that runs in it.
     pub(super) fn stop(&self) {
-        lock(&self.running).abort_all();
         self.general.end();
+        lock(&self.running).abort_all();
         lock(&self.streams).values().for_each(|stream| stream.end());
     }
 
@@ -254,6 +254,10 @@ impl Resumable {
         let waiting = Arc::new(Mutex::new(id));
         let (session, replay, current) = (Arc::clone(self), Arc::clone(replay), Arc::clone(&waiting));
         let mut running = lock(&self.running);
+        // What came too late is not begun: nobody would stop it.
+        if self.general.is_done() {
+            return receiver;
+        }
         while running.try_join_next().is_some() {}
         let mut table = lock(&self.table);
         let handle = running.spawn(async move {

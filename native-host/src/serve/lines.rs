@@ -121,6 +121,10 @@ impl Lines {
         };
         let lines = Arc::downgrade(self);
         let mut running = lock(&self.running);
+        // What came too late is not begun: nobody would stop it.
+        if *self.gone.borrow() {
+            return;
+        }
         while let Some(ended) = running.try_join_next() {
             if ended.is_err_and(|error| error.is_panic()) {
                 warn!("a request ended without an answer");
@@ -212,11 +216,13 @@ impl Lines {
 
     /// Stops what runs, without waiting.
     pub(super) fn stop(&self) {
+        self.gone.send_replace(true);
         lock(&self.running).abort_all();
     }
 
     /// Stops what runs, and waits until it has stopped.
     pub(super) async fn stopped(&self) {
+        self.gone.send_replace(true);
         let mut running = std::mem::take(&mut *lock(&self.running));
         running.shutdown().await;
     }
