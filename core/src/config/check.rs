@@ -267,7 +267,7 @@ impl Reader<'_> {
             blocked_query_clauses: self.blocked_query_clauses(),
             tool_timeouts: self.tool_timeouts(clickhouse.max_execution_time),
             tools: self.tools(),
-            sealing_secret: self.secrets("server.sealing_secret"),
+            sealing_secret: self.sealing_secret(),
             jwe,
             oauth,
             token,
@@ -276,6 +276,16 @@ impl Reader<'_> {
             max_body_bytes: self.number("server.max_body_bytes"),
             shutdown_grace: self.number("server.shutdown_grace"),
         }
+    }
+
+    /// What clients carry is theirs to try secrets on, for as long as they like.
+    fn sealing_secret(&mut self) -> Vec<Secret<String>> {
+        let secrets = self.secrets("server.sealing_secret");
+        if secrets.iter().any(|secret| secret.expose().trim().len() < 16) {
+            let reason = "takes at least 16 bytes: a shorter one can be found by trying";
+            self.value_problem("server.sealing_secret", reason);
+        }
+        secrets
     }
 
     /// `None` when what was chosen is refused.

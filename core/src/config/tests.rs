@@ -257,12 +257,10 @@ fn every_key_that_is_not_live_is_refused_and_its_zero_value_is_not() {
     native("", &[], &[("config-reload-time", "0")]).unwrap();
     // A later layer may take back what an earlier one asked for.
     native("server: {oauth: {enabled: true}}", &[], &[("oauth-enabled", "false")]).unwrap();
-    let sse = native("", &[], &[("transport", "sse")]).unwrap().config;
-    assert_eq!(
-        sse,
-        native("", &[], &[("transport", "http")]).unwrap().config,
-        "one is served beside the other"
-    );
+    assert!(refusal("", &[("MCP_SEALING_SECRET", "short")], &[]).contains("at least 16 bytes"));
+    let [sse, http] =
+        ["sse", "http"].map(|name| native("", &[], &[("transport", name)]).unwrap().config.server);
+    assert_eq!(sse, http, "one is served beside the other");
     assert!(
         refusal("", &[], &[("transport", "htpp")]).contains("takes `stdio` or `http` or `sse`, not `htpp`")
     );

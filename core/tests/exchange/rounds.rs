@@ -163,6 +163,9 @@ fn a_state_is_good_for_one_request_of_one_person_for_ten_minutes() {
     assert_eq!(ask(&mut server, "tools/call", reordered, forms()).1["result"]["resultType"], "complete");
     server.now = server.now.after(Duration::from_secs(601));
     refused(&mut server, "tools/call", good.clone());
+    // A replica takes it, too.
+    let mut replica = crate::chatty::server(Abilities::default(), &[SEALED[0], ("MCP_PORT", "8081")]);
+    assert_eq!(ask(&mut replica, "tools/call", good.clone(), forms()).1["result"]["resultType"], "complete");
     // Another process with another secret.
     let mut other = crate::chatty::server(
         Abilities::default(),

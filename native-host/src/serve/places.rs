@@ -71,3 +71,26 @@ impl Drop for Place {
 fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use housekey_core::config::{Host, Sources, load};
+
+    use super::*;
+
+    #[test]
+    fn places_are_taken_and_given_back() {
+        let loaded = load(Host::Native, &Sources::default(), &|_| Err("no files here".into())).unwrap();
+        let native = crate::serve::native(loaded.config).unwrap();
+        let session = native.step(|env| native.service().open_session(env)).unwrap();
+        let somebody = session.principal(native.service()).unwrap();
+        let [alice, bob, carol] = [b"a", b"b", b"c"].map(|name| somebody.with(&[name]));
+        let places = Places::new(3, 2);
+        let (first, _second) = (places.take(&alice).ok().unwrap(), places.take(&alice).ok().unwrap());
+        assert_eq!(places.take(&alice).err(), Some(Full::Theirs));
+        let _third = places.take(&bob).ok().unwrap();
+        assert_eq!(places.take(&carol).err(), Some(Full::All));
+        drop(first);
+        assert!(places.take(&carol).is_ok() && places.take(&alice).is_ok());
+    }
+}
