@@ -13,14 +13,39 @@ pub struct Requirements {
     pub revision: &'static str,
     /// How many of its scenarios count.
     pub scored: usize,
-    /// How many more are run and never counted, because the suite has them for extensions or as pending.
-    pub unscored: usize,
+    /// What is run, too, and never counted, because the suite has it for an extension or as pending. The tasks are
+    /// [`TASK_SCENARIOS`].
+    pub unscored: &'static [&'static str],
+    /// Whether the set has the tasks.
+    pub tasks: bool,
+}
+
+impl Requirements {
+    /// Whether a scenario is run and not counted.
+    pub fn is_unscored(&self, scenario: &str) -> bool {
+        self.unscored.contains(&scenario) || self.tasks && TASK_SCENARIOS.contains(&scenario)
+    }
+
+    /// How many are run and not counted.
+    pub const fn unscored_count(&self) -> usize {
+        self.unscored.len() + if self.tasks { TASK_SCENARIOS.len() } else { 0 }
+    }
 }
 
 /// The sets that the suite has.
 pub const REQUIREMENTS: [Requirements; 2] = [
-    Requirements { revision: "2026-07-28", scored: 37, unscored: 13 },
-    Requirements { revision: "2025-11-25", scored: 30, unscored: 3 },
+    Requirements {
+        revision: LATEST,
+        scored: 37,
+        unscored: &["http-custom-header-server-validation", "http-header-validation", "json-schema-2020-12"],
+        tasks: true,
+    },
+    Requirements {
+        revision: HANDSHAKE,
+        scored: 30,
+        unscored: &["json-schema-2020-12", "server-session-lifecycle", "server-sse-polling"],
+        tasks: false,
+    },
 ];
 
 /// What is held to a set.
@@ -172,7 +197,8 @@ const HANDSHAKE: &str = "2025-11-25";
 
 const TASKS: &str = "tasks are an extension that the suite itself does not score, and Housekey does not have";
 
-const TASK_SCENARIOS: &[&str] = &[
+/// The scenarios of the extension of tasks.
+pub const TASK_SCENARIOS: &[&str] = &[
     "tasks-capability-negotiation",
     "tasks-dispatch-and-envelope",
     "tasks-lifecycle",

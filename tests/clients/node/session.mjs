@@ -68,10 +68,12 @@ export function bearer() {
 
 /** The same for HTTP+SSE, whose stream old clients open with a `fetch` of their own. */
 export function bearerOfStream() {
-  const withToken = (url, init) => fetch(url, { ...init, headers: { ...plain(init?.headers), ...authorization() } });
+  const withToken = (url, init) => {
+    const headers = new Headers(init?.headers);
+    headers.set("Authorization", authorization().Authorization);
+    return fetch(url, { ...init, headers });
+  };
   return { ...bearer(), eventSourceInit: { fetch: withToken } };
 }
-
-const plain = (headers) => (headers instanceof Headers ? Object.fromEntries(headers) : headers);
 
 const authorization = () => ({ Authorization: `Bearer ${process.env.MCP_TEST_TOKEN}` });

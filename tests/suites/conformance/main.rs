@@ -5,13 +5,15 @@
 //! another number of scenarios than it had. Its counts go to standard output, whence `tests/run` takes them.
 
 mod fixture;
+mod matrix;
 mod report;
 mod suite;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::{env, fs};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use libtest_mimic::Completion;
 use system_tests::cell::Cell;
 use system_tests::conformance::{REQUIREMENTS, Requirements, SUBJECTS, Subject};
@@ -19,16 +21,35 @@ use system_tests::harness::{self, Verdict};
 use system_tests::host::{Host, Server};
 use system_tests::settings::Settings;
 use system_tests::world::world;
+use system_tests::{artifact, page};
 
 use fixture::Fixture;
 
 fn main() -> ExitCode {
     let pairs = SUBJECTS.iter().flat_map(|subject| REQUIREMENTS.iter().map(move |set| (*subject, *set)));
-    let trials = pairs.map(|(subject, set)| {
+    let mut trials =
+        vec![harness::trial("page::the_committed_page_is_current".to_owned(), Verdict::Run, page)];
+    for subject in SUBJECTS {
+        let Subject::Product(host) = subject else { continue };
+        let matrix = |what: &str| format!("{host}::{what}");
+        trials.push(harness::trial(matrix("differences"), Verdict::Run, move || matrix::differences(host)));
+        trials.push(harness::trial(matrix("refusals"), Verdict::Run, move || matrix::refusals(host)));
+    }
+    trials.extend(pairs.map(|(subject, set)| {
         let name = format!("{subject}::{}", set.revision);
         harness::trial(name, Verdict::Run, move || hold(subject, set))
-    });
-    harness::run(trials.collect())
+    }));
+    harness::run(trials)
+}
+
+/// `docs/mcp.md` is what the tables say.
+async fn page() -> Result<Completion> {
+    let file = artifact::workspace().join("docs/mcp.md");
+    if env::var_os("HOUSEKEY_WRITE_PAGE").is_some() {
+        fs::write(&file, page::page())?;
+    }
+    ensure!(fs::read_to_string(&file)? == page::page(), "docs/mcp.md is not what the tables say");
+    Ok(Completion::Completed)
 }
 
 async fn hold(subject: Subject, set: Requirements) -> Result<Completion> {
