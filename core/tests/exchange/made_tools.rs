@@ -334,7 +334,7 @@ fn a_stream_hears_of_other_tools_once() {
     // A host that looks by itself finds it out without a call.
     let watch = session.watch(&opened).unwrap();
     assert!(watch.is_wanted());
-    let mut look = |server: &mut Scripted, views: &[Value]| {
+    let look = |server: &mut Scripted, views: &[Value]| {
         server.now = watch.due(&server.env());
         found(server, views);
         let step = watch.look(&mut server.env());

@@ -35,7 +35,6 @@ fn the_model_comes_to_everything_that_it_judges() {
             listeners: all.listeners + listeners,
         };
     }
-    println!("{all:?}");
     let Tally { sent, results, refused, cancelled, answered, sessions, listeners } = all;
     assert!(sent > 5000 && results > 1000 && refused > 500, "{all:?}");
     assert!(cancelled > 20 && answered > 20 && sessions > 100 && listeners > 20, "{all:?}");
