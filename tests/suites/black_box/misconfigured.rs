@@ -19,7 +19,7 @@ fn wrong(world: &system_tests::world::World) -> Result<Vec<(Settings, &'static s
         (good.clone().with("CLICKHOUSE_IMPERSONATION", "sudo"), "CLICKHOUSE_IMPERSONATION"),
         (good.clone().with("CLICKHOUSE_IMPERSONATION", "interserver"), "CLICKHOUSE_IMPERSONATION"),
         (good.clone().with("CLICKHOUSE_CLUSTER_SECRET", "long enough"), "CLICKHOUSE_CLUSTER_SECRET"),
-        (good.clone().with("MCP_OAUTH_ENABLED", "true"), "MCP_OAUTH_ENABLED"),
+        (good.clone().with("MCP_OAUTH_ENABLED", "true"), "server.oauth.client_id"),
         (good.clone().with("MCP_ALLOW_JWE_AUTH", "perhaps"), "MCP_ALLOW_JWE_AUTH"),
         (good.clone().without("MCP_JWE_SECRET_KEY"), "jwe_secret_key"),
         (good.clone().with("HOUSEKEY_CONFIG", "clickhouse: {hots: x}"), "clickhouse.host"),
