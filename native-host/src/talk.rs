@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use housekey_core::exchange::{AwaitAnswer, Question, Step};
-use housekey_core::jsonrpc::RequestId;
-use serde_json::Value;
+use housekey_core::jsonrpc::{self, RequestId};
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -30,6 +30,14 @@ impl Outbox {
     pub async fn send(&self, message: String) {
         match self {
             Self::Channel(channel) => drop(channel.send(message).await),
+            Self::Replay(replay) => replay.push(message),
+        }
+    }
+
+    /// Sends a message if there is room for it, without waiting.
+    fn offer(&self, message: String) {
+        match self {
+            Self::Channel(channel) => drop(channel.try_send(message)),
             Self::Replay(replay) => replay.push(message),
         }
     }
@@ -65,7 +73,7 @@ impl Talk {
         waiting: AwaitAnswer,
         outbox: &Outbox,
     ) -> Step {
-        let mut open = Open { talk: self, asked: Vec::new() };
+        let mut open = Open { talk: self, outbox, asked: Vec::new() };
         let mut receivers = Vec::with_capacity(questions.len());
         for question in questions {
             let (sender, receiver) = oneshot::channel();
@@ -94,17 +102,22 @@ impl Talk {
     }
 }
 
-/// Requests that are forgotten when nobody waits for their answers any more.
+/// Requests that are taken back when nobody waits for their answers any more (MCP, utilities/cancellation), so that their
+/// client asks nobody in vain.
 struct Open<'a> {
     talk: &'a Talk,
+    outbox: &'a Outbox,
     asked: Vec<RequestId>,
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.talk.lock();
         for id in &self.asked {
-            waiting.remove(id);
+            let is_open = self.talk.lock().remove(id).is_some();
+            if is_open {
+                let params = json!({ "requestId": id.to_json() });
+                self.outbox.offer(jsonrpc::notification_text("notifications/cancelled", &params));
+            }
         }
     }
 }

@@ -73,12 +73,17 @@ async fn a_client_is_asked_while_others_go_on() {
     assert_eq!(client.message().await["result"], json!({}));
     client.send(&chat(5, "log")).await;
     assert_eq!(client.message().await["id"], 5, "below the level");
-    // One who takes back a call that asks hears no more of it.
+    // One who takes back a call that asks hears that the question is taken back, too.
     client.send(&chat(6, "ask")).await;
     let asked = client.message().await;
     client
         .send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 6 } }))
         .await;
+    let back = client.message().await;
+    assert_eq!(
+        (&back["method"], &back["params"]["requestId"]),
+        (&json!("notifications/cancelled"), &asked["id"])
+    );
     client.send(&json!({ "jsonrpc": "2.0", "id": asked["id"], "result": given })).await;
     client.send(&request(7, "ping", json!({}))).await;
     assert_eq!(client.message().await["id"], 7);
