@@ -101,7 +101,9 @@ fn service() -> (Arc<Service>, String) {
 fn answer(service: &Arc<Service>, facts: &Facts, case: &Case) -> usize {
     let mut rng = rand::rng();
     let mut env = Env { now: NOW, rng: &mut rng, facts };
-    let Admission::Read(admitted) = admit(&mut env, service, &case.head) else { panic!("{} is refused", case.name) };
+    let Admission::Read(admitted) = admit(&mut env, service, &case.head) else {
+        panic!("{} is refused", case.name)
+    };
     let mut step = begin(&mut env, Inbound::Http(admitted, case.body.clone()));
     loop {
         step = match step {

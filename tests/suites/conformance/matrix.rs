@@ -107,17 +107,20 @@ pub(crate) async fn questions(host: Host) -> Result<Completion> {
     cell.world.admin(&format!("INSERT INTO {table} VALUES (1)")).await?;
     let settings = Settings::standard(&cell.world)?.with("CLICKHOUSE_ALLOW_DESTRUCTIVE", "true");
     let client = cell.http_to(&settings, Some(&cell.token("walter")?)).await?;
-    let statement = json!({ "name": "write_query", "arguments": { "query": format!("TRUNCATE TABLE {table}") } });
+    let statement =
+        json!({ "name": "write_query", "arguments": { "query": format!("TRUNCATE TABLE {table}") } });
     let mut call = request(STATELESS, "q", "tools/call", statement);
     call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({ "elicitation": {} });
     let asked = client.post(&call).await?.json()?["result"].clone();
     ensure!(asked["resultType"] == "input_required", "{asked}");
     let count = async || cell.world.admin(&format!("SELECT count() FROM {table}")).await;
     ensure!(count().await?.trim() == "1", "it was run before the answer");
-    let (key, _) = asked["inputRequests"].as_object().and_then(|asked| asked.iter().next()).context("no question")?;
+    let (key, _) =
+        asked["inputRequests"].as_object().and_then(|asked| asked.iter().next()).context("no question")?;
     call["params"]["requestState"] = asked["requestState"].clone();
     for (confirm, left) in [(false, "1"), (true, "0")] {
-        call["params"]["inputResponses"] = json!({ key: { "action": "accept", "content": { "confirm": confirm } } });
+        call["params"]["inputResponses"] =
+            json!({ key: { "action": "accept", "content": { "confirm": confirm } } });
         let answer = client.post(&call).await?.json()?;
         ensure!(answer["result"]["isError"] == json!(!confirm), "{answer}");
         ensure!(count().await?.trim() == left, "{confirm}: {answer}");

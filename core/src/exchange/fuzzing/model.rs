@@ -67,11 +67,8 @@ static CLOSED: LazyLock<Option<Arc<Service>>> = LazyLock::new(|| {
 static TOKENS: LazyLock<Vec<(Person, String)>> = LazyLock::new(|| {
     let Ok(keys) = TokenKeys::new(&[Secret::from("a")], &[Secret::from("b")]) else { return Vec::new() };
     let token = |person: Person| {
-        let claims = Claims {
-            email: Some(person.name().to_owned()),
-            exp: Some(TOKENS_END),
-            ..Claims::default()
-        };
+        let claims =
+            Claims { email: Some(person.name().to_owned()), exp: Some(TOKENS_END), ..Claims::default() };
         seal(&keys, &claims, &mut Counting(7)).ok().map(|token| (person, token))
     };
     [Person::Alice, Person::Bob].into_iter().filter_map(token).collect()
@@ -379,7 +376,8 @@ impl<'a> Model<'a> {
                         witness.ask(question);
                     }
                 }
-                let is_answered = questions.iter().all(|question| results.iter().any(|(id, _)| *id == question.id));
+                let is_answered =
+                    questions.iter().all(|question| results.iter().any(|(id, _)| *id == question.id));
                 if is_answered {
                     self.tally.answered += 1;
                     waiting.resume(&mut self.env(), std::mem::take(&mut results))
@@ -391,7 +389,8 @@ impl<'a> Model<'a> {
                 }
             }
         };
-        self.open.insert(at, Open { step, origin, witness, person, results, steps: steps + usize::from(!waits) });
+        self.open
+            .insert(at, Open { step, origin, witness, person, results, steps: steps + usize::from(!waits) });
         !waits
     }
 
@@ -408,7 +407,10 @@ impl<'a> Model<'a> {
                 let Some(id) = session.id().map(str::to_owned) else { fail("a session without an id") };
                 let named = answer.headers().get("mcp-session-id").is_some_and(|named| named == id.as_str());
                 assert!(named, "the client is not told of its session");
-                assert!(!self.sessions.contains_key(&id) && !self.ended.contains(&id), "a session's id comes again");
+                assert!(
+                    !self.sessions.contains_key(&id) && !self.ended.contains(&id),
+                    "a session's id comes again"
+                );
                 self.sessions.insert(id, Kept { session, person });
                 self.tally.sessions += 1;
             }

@@ -53,7 +53,9 @@ pub(super) fn hello(dice: &mut Dice<'_>) -> String {
 /// The text of a message.
 pub(super) fn text(dice: &mut Dice<'_>, known: &Known<'_>) -> String {
     match dice.roll(24) {
-        0 => dice.pick(&["", "{", "nul", "[", "\u{fffd}", "{\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\"}"]).to_owned(),
+        0 => dice
+            .pick(&["", "{", "nul", "[", "\u{fffd}", "{\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\"}"])
+            .to_owned(),
         1 => {
             let count = dice.roll(5);
             let messages: Vec<Value> = (0..count).map(|_| message(dice, known)).collect();
@@ -122,10 +124,14 @@ fn response(dice: &mut Dice<'_>, asked: &[RequestId]) -> Value {
     let id = asked.get(at).map_or_else(|| id(dice), RequestId::to_json);
     match dice.roll(6) {
         0 => json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -1, "message": "no" } }),
-        1 => json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept", "content": { "name": 7 } } }),
+        1 => {
+            json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept", "content": { "name": 7 } } })
+        }
         2 => json!({ "jsonrpc": "2.0", "id": id, "result": 7 }),
         3 => json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "decline" } }),
-        _ => json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept", "content": { "name": "n" } } }),
+        _ => {
+            json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept", "content": { "name": "n" } } })
+        }
     }
 }
 
@@ -158,7 +164,8 @@ fn progress_token(dice: &mut Dice<'_>) -> Value {
 /// What makes a request stand alone, or is meant to.
 fn meta(dice: &mut Dice<'_>) -> Value {
     let mut meta = Map::new();
-    let version = if dice.roll(12) == 0 { dice.pick(&["2099-01-01", "2025-11-25", "x"]) } else { "2026-07-28" };
+    let version =
+        if dice.roll(12) == 0 { dice.pick(&["2099-01-01", "2025-11-25", "x"]) } else { "2026-07-28" };
     meta.insert("io.modelcontextprotocol/protocolVersion".into(), json!(version));
     if dice.roll(16) > 0 {
         meta.insert("io.modelcontextprotocol/clientCapabilities".into(), capabilities(dice));
@@ -198,7 +205,9 @@ fn params(dice: &mut Dice<'_>, method: &str, states: &[String]) -> Map<String, V
             let params = json!({ "uri": dice.pick(&[URI, "test://absent", ""]) });
             with_answers(dice, params, states)
         }
-        "resources/subscribe" | "resources/unsubscribe" => json!({ "uri": dice.pick(&[URI, "test://absent"]) }),
+        "resources/subscribe" | "resources/unsubscribe" => {
+            json!({ "uri": dice.pick(&[URI, "test://absent"]) })
+        }
         "logging/setLevel" => json!({ "level": dice.pick(&["info", "emergency", "no-such-level"]) }),
         "completion/complete" => {
             json!({ "ref": { "type": "ref/prompt", "name": PROMPT }, "argument": { "name": "plan", "value": "" } })
@@ -223,7 +232,9 @@ fn call(dice: &mut Dice<'_>, states: &[String]) -> Value {
     match dice.roll(8) {
         0 => json!({ "name": "no_such_tool", "arguments": {} }),
         1 => json!({ "name": TOOL, "arguments": 7 }),
-        2 => json!({ "name": "execute_query", "arguments": { "query": dice.pick(&["SELECT 1", "DROP TABLE t", "SELECT {a:UInt8}"]) } }),
+        2 => {
+            json!({ "name": "execute_query", "arguments": { "query": dice.pick(&["SELECT 1", "DROP TABLE t", "SELECT {a:UInt8}"]) } })
+        }
         _ => {
             let params = json!({ "name": TOOL, "arguments": { "plan": plan(dice) } });
             with_answers(dice, params, states)

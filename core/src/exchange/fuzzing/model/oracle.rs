@@ -124,7 +124,8 @@ impl Witness {
 
     /// The answers on a line-based stream; whether one is a result.
     pub(super) fn judge_lines(&self, messages: &[String]) -> bool {
-        let parsed = |text: &String| serde_json::from_str::<Value>(text).ok().filter(|_| !text.contains('\n'));
+        let parsed =
+            |text: &String| serde_json::from_str::<Value>(text).ok().filter(|_| !text.contains('\n'));
         let all: Option<Vec<Value>> = messages.iter().map(parsed).collect();
         let Some(all) = all else { fail("a line is not a message") };
         if let Value::Array(_) = self.message {
@@ -158,7 +159,10 @@ impl Witness {
 
     /// One answer to the one message; whether it is a result.
     fn judge(&self, answer: &Value) -> bool {
-        assert!(answer.get("result").is_some() != answer.get("error").is_some(), "neither a result nor an error");
+        assert!(
+            answer.get("result").is_some() != answer.get("error").is_some(),
+            "neither a result nor an error"
+        );
         let given = id(answer);
         let wanted = id(&self.message);
         assert!(given.is_none() || given == wanted, "an answer to another request");
@@ -166,7 +170,10 @@ impl Witness {
         assert!(is_request(&self.message) && given.is_some(), "a result that nobody asked for");
         let kind = result.get("resultType").and_then(Value::as_str);
         if self.stands_alone() {
-            assert!(matches!(kind, Some("complete" | "input_required")), "a result that does not say what it is");
+            assert!(
+                matches!(kind, Some("complete" | "input_required")),
+                "a result that does not say what it is"
+            );
         } else {
             assert!(kind.is_none(), "a result with a member of a later revision");
         }
@@ -194,7 +201,8 @@ impl Witness {
 pub(super) fn judge_notice(text: &str, listener: Option<&RequestId>) {
     let Ok(message) = serde_json::from_str::<Value>(text) else { fail("a notice is not JSON") };
     assert!(message.get("id").is_none() && !text.contains('\n'), "a notice is a notification of one line");
-    let tag = message.pointer("/params/_meta/io.modelcontextprotocol~1subscriptionId").and_then(RequestId::parse);
+    let tag =
+        message.pointer("/params/_meta/io.modelcontextprotocol~1subscriptionId").and_then(RequestId::parse);
     assert!(tag.as_ref() == listener, "a notice with another's tag");
 }
 

@@ -10,8 +10,8 @@ use crate::env::Env;
 use crate::exchange::{Abilities, Offer};
 use crate::fetch::FetchRequest;
 use crate::mcp::{
-    Address, CallResult, Change, Definition, Hints, LogLevel, Notice, PromptArgument, PromptDefinition, Questions,
-    ResourceDefinition, ServerRequest, read_result,
+    Address, CallResult, Change, Definition, Hints, LogLevel, Notice, PromptArgument, PromptDefinition,
+    Questions, ResourceDefinition, ServerRequest, read_result,
 };
 use crate::prompt::{Prompt, Prompts};
 use crate::resource::{Resource, Resources};
@@ -82,7 +82,9 @@ impl Act {
         let log = |level| Notice::Log { level, logger: None, data: json!("said") };
         match letter {
             Some('p') => ToolStep::Tell(Notice::Progress { done, total: None, message: None }, next),
-            Some('P') => ToolStep::Tell(Notice::Progress { done: 0.0, total: Some(1.0), message: None }, next),
+            Some('P') => {
+                ToolStep::Tell(Notice::Progress { done: 0.0, total: Some(1.0), message: None }, next)
+            }
             Some('l') => ToolStep::Tell(log(LogLevel::Error), next),
             Some('d') => ToolStep::Tell(log(LogLevel::Debug), next),
             Some('c') => ToolStep::Tell(Notice::Changed(Change::Tools), next),
@@ -94,7 +96,9 @@ impl Act {
                 ToolStep::Ask(Questions::new(questions), next)
             }
             Some('w') => ToolStep::Wait(env.now.after(Duration::from_millis(50)), next),
-            Some('f') => ToolStep::Fetch(FetchRequest::get("https://documents.example/a", "a document"), next),
+            Some('f') => {
+                ToolStep::Fetch(FetchRequest::get("https://documents.example/a", "a document"), next)
+            }
             _ => ToolStep::Done(end(call, "done")),
         }
     }
@@ -110,7 +114,8 @@ fn end(call: &Call, said: &str) -> CallResult {
 }
 
 fn form() -> ServerRequest {
-    let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
+    let schema =
+        json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
     ServerRequest::form("Who?", schema)
 }
 
