@@ -12,9 +12,17 @@ const ABILITIES: &[(&str, [&str; 4], &str)] = &[
     ("streamable HTTP, every revision", ["yes", "no", "yes", "yes"], "`conformance`, `black_box`"),
     ("HTTP+SSE (`--transport sse`)", ["yes", "no", "no", "no"], "`real_clients`"),
     ("one message a line, every revision", ["no", "yes", "no", "no"], "`real_clients`, `black_box`"),
-    ("progress while a query runs", ["yes", "yes", "no", "no"], "`black_box`"),
-    ("a question before something is lost", ["yes", "yes", "2026-07-28", "2026-07-28"], "`real_clients`"),
-    ("`subscriptions/listen` (2026-07-28)", ["yes", "yes", "no", "no"], "`black_box`"),
+    ("progress while a query runs", ["yes", "yes", "yes", "yes"], "`black_box`"),
+    (
+        "a question before something is lost",
+        ["2026-07-28", "yes", "2026-07-28", "2026-07-28"],
+        "`real_clients`, `conformance`",
+    ),
+    (
+        "`subscriptions/listen` (2026-07-28)",
+        ["yes", "yes", "no", "no"],
+        "`core/tests/exchange`, `native-host`",
+    ),
     ("a query ends with its request", ["yes", "yes", "yes", "yes"], "`black_box`"),
     ("`Mcp-Session-Id`, GET, DELETE and resumption", ["no", "no", "no", "no"], "`conformance` (fixture)"),
 ];

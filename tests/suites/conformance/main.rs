@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         let Subject::Product(host) = subject else { continue };
         let matrix = |what: &str| format!("{host}::{what}");
         trials.push(harness::trial(matrix("differences"), Verdict::Run, move || matrix::differences(host)));
+        trials.push(harness::trial(matrix("questions"), Verdict::Run, move || matrix::questions(host)));
         trials.push(harness::trial(matrix("refusals"), Verdict::Run, move || matrix::refusals(host)));
     }
     trials.extend(pairs.map(|(subject, set)| {

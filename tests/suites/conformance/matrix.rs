@@ -97,3 +97,34 @@ pub(crate) async fn refusals(host: Host) -> Result<Completion> {
     }
     Ok(Completion::Completed)
 }
+
+/// Something is lost only after the person has said so, where their client can ask them: in two requests that any replica
+/// may get, so on every host.
+pub(crate) async fn questions(host: Host) -> Result<Completion> {
+    let cell = Cell { host, world: world().await? };
+    let table = format!("scratch.confirmed_{host}");
+    cell.world.admin(&format!("CREATE TABLE {table} (id UInt32) ENGINE = MergeTree ORDER BY id")).await?;
+    cell.world.admin(&format!("INSERT INTO {table} VALUES (1)")).await?;
+    let settings = Settings::standard(&cell.world)?.with("CLICKHOUSE_ALLOW_DESTRUCTIVE", "true");
+    let client = cell.http_to(&settings, Some(&cell.token("walter")?)).await?;
+    let statement =
+        json!({ "name": "write_query", "arguments": { "query": format!("TRUNCATE TABLE {table}") } });
+    let mut call = request(STATELESS, "q", "tools/call", statement);
+    call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({ "elicitation": {} });
+    let asked = client.post(&call).await?.json()?["result"].clone();
+    ensure!(asked["resultType"] == "input_required", "{asked}");
+    let count = async || cell.world.admin(&format!("SELECT count() FROM {table}")).await;
+    ensure!(count().await?.trim() == "1", "it was run before the answer");
+    let (key, _) =
+        asked["inputRequests"].as_object().and_then(|asked| asked.iter().next()).context("no question")?;
+    call["params"]["requestState"] = asked["requestState"].clone();
+    for (confirm, left) in [(false, "1"), (true, "0")] {
+        call["params"]["inputResponses"] =
+            json!({ key: { "action": "accept", "content": { "confirm": confirm } } });
+        let answer = client.post(&call).await?.json()?;
+        ensure!(answer["result"]["isError"] == json!(!confirm), "{answer}");
+        ensure!(count().await?.trim() == left, "{confirm}: {answer}");
+    }
+    cell.world.admin(&format!("DROP TABLE {table}")).await?;
+    Ok(Completion::Completed)
+}

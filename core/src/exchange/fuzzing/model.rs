@@ -163,8 +163,7 @@ struct Model<'a> {
     sessions: BTreeMap<String, Kept>,
     ended: BTreeSet<String>,
     open: Vec<Open>,
-    #[expect(clippy::vec_box, reason = "they are large, and taken out by turns")]
-    listeners: Vec<Box<Subscription>>,
+    listeners: Vec<Subscription>,
     /// The ids of the questions of each session.
     questions: BTreeMap<Origin, Vec<RequestId>>,
     /// States that clients were given to bring back.
@@ -443,7 +442,7 @@ impl<'a> Model<'a> {
                 assert!(witness.is_request(subscription.id()), "a listener with another's id");
                 witness.judge_tag(&subscription.acknowledged());
                 self.tally.listeners += 1;
-                self.listeners.push(subscription);
+                self.listeners.push(*subscription);
             }
         }
     }
