@@ -6,7 +6,6 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
     reason = "a test that finds something else than it expects may stop"
 )]
 
