@@ -11,6 +11,7 @@ pub mod address;
 pub mod clickhouse;
 pub mod completion;
 pub mod config;
+mod counting;
 pub mod env;
 pub mod exchange;
 pub mod facts;

@@ -4,11 +4,9 @@
 
 pub mod model;
 
-use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 use super::{
@@ -16,6 +14,7 @@ use super::{
 };
 use crate::clickhouse::{Column, Credential, Exception, QueryEvent, Statement};
 use crate::config::{self, Host, Sources};
+use crate::counting::Counting;
 use crate::env::Env;
 use crate::facts::Facts;
 use crate::fetch::FetchFailure;
@@ -301,27 +300,3 @@ fn request(head: &[u8]) -> Option<http::Request<()>> {
     }
     builder.body(()).ok()
 }
-
-struct Counting(u64);
-
-impl TryRng for Counting {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|number| u32::try_from(number >> 32).unwrap_or_default())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for byte in bytes {
-            *byte = u8::try_from(self.try_next_u64()? >> 56).unwrap_or_default();
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}

@@ -2,13 +2,11 @@
 //! provider say, nothing panics, every answer is JSON that nobody keeps, and nobody gets a token without a genuine code or
 //! refresh token and an identity provider that names a person.
 
-use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use http::{HeaderMap, HeaderValue, Method};
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Map, Value, json};
 
 use super::access_token::RefreshToken;
@@ -17,6 +15,7 @@ use super::server::Server;
 use super::site::{Endpoint, Site};
 use super::visit::{Request, Turn, Visit};
 use crate::config::{Host, Sources, load};
+use crate::counting::Counting;
 use crate::env::Env;
 use crate::facts::Facts;
 use crate::fetch::{Document, FetchFailure};
@@ -178,30 +177,6 @@ fn signed(claims: &str) -> String {
     let signature = SigningKey::from_bytes(&seed.unwrap_or_default()).sign(input.as_bytes());
     format!("{input}.{}", base64url::encode(&signature.to_bytes()))
 }
-
-struct Counting(u64);
-
-impl TryRng for Counting {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|number| u32::try_from(number >> 32).unwrap_or_default())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for byte in bytes {
-            *byte = u8::try_from(self.try_next_u64()? >> 56).unwrap_or_default();
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}
 
 #[cfg(test)]
 mod tests {
