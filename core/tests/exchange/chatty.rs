@@ -80,7 +80,9 @@ impl Task for Chatty {
                 let same = Notice::Progress { done: 1.0, total: None, message: None };
                 return ToolStep::Tell(same, json!("last"));
             }
-            _ => return ToolStep::Done(CallResult::Structured(r#"{"told":true}"#.into())),
+            Moment::Queried(_) | Moment::Fetched(_) | Moment::Woken | Moment::Told => {
+                return ToolStep::Done(CallResult::Structured(r#"{"told":true}"#.into()));
+            }
         };
         if state["again"] == true && state["round"] == 0 {
             return ToolStep::Ask(Questions::one("name", form()), json!({ "round": 1, "again": true }));

@@ -141,10 +141,8 @@ impl Scripted {
 
     /// A request over HTTP, whole.
     pub(crate) fn http(&mut self, request: http::Request<&str>) -> http::Response<Bytes> {
-        match self.reply(request, None) {
-            Reply::Http(answer) => answer,
-            other => panic!("HTTP is answered with HTTP, not {other:?}"),
-        }
+        let Reply::Http(answer) = self.reply(request, None) else { panic!("HTTP is answered with HTTP") };
+        answer
     }
 
     /// What becomes of a request over HTTP, which may be part of a session.
@@ -232,7 +230,7 @@ impl Scripted {
                 Step::Tell(word, waiting) => {
                     match word {
                         Word::Client(text) => self.sent.push(text),
-                        word => self.told.push(word),
+                        word @ (Word::Everybody(_) | Word::Reconnect(_)) => self.told.push(word),
                     }
                     waiting.resume(&mut self.env())
                 }

@@ -300,12 +300,8 @@ fn a_stream_hears_of_other_tools_once() {
     let mut session = opened.open_session(&mut server.env()).unwrap();
     let lines = |server: &mut Scripted, session: &mut _, method: &str, params: Value| {
         let line = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        match server.line(&line, session) {
-            Reply::Lines { messages, .. } => {
-                messages.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()).collect::<Vec<_>>()
-            }
-            other => panic!("{other:?}"),
-        }
+        let Reply::Lines { messages, .. } = server.line(&line, session) else { panic!("lines") };
+        messages.iter().map(|text| serde_json::from_str::<Value>(text).unwrap()).collect::<Vec<_>>()
     };
     let hello = lines(&mut server, &mut session, "initialize", json!({ "protocolVersion": "2025-11-25" }));
     assert_eq!(hello[0]["result"]["capabilities"]["tools"], json!({ "listChanged": true }));
@@ -334,14 +330,12 @@ fn a_stream_hears_of_other_tools_once() {
     // A host that looks by itself finds it out without a call.
     let watch = session.watch(&opened).unwrap();
     assert!(watch.is_wanted());
-    let mut look = |server: &mut Scripted, views: &[Value]| {
+    let look = |server: &mut Scripted, views: &[Value]| {
         server.now = watch.due(&server.env());
         found(server, views);
         let step = watch.look(&mut server.env());
-        match server.drive(step) {
-            Reply::Lines { messages, .. } => messages,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Lines { messages, .. } = server.drive(step) else { panic!("lines") };
+        messages
     };
     assert_eq!(look(&mut server, &[view("a", "")]), [""; 0]);
     assert!(look(&mut server, &[view("a", ""), view("c", "")])[0].contains("list_changed"));
@@ -354,10 +348,8 @@ fn a_stream_hears_of_other_tools_once() {
     found(&mut server, &[view("a", "")]);
     server.script.push_back(answer(&[]));
     let stateless = stateless_body(1, "tools/call", json!({ "name": "sales_a", "arguments": {} }));
-    match server.line(&stateless, &mut session) {
-        Reply::Lines { messages, .. } => assert_eq!(messages.len(), 1, "{messages:?}"),
-        other => panic!("{other:?}"),
-    }
+    let Reply::Lines { messages, .. } = server.line(&stateless, &mut session) else { panic!("lines") };
+    assert_eq!(messages.len(), 1, "{messages:?}");
 
     // Without a handshake one can listen for it, and without a session one cannot hear.
     let text = ask(&mut server, None, "server/discover", json!({}));

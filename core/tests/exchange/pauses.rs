@@ -172,10 +172,12 @@ fn a_cancelled_request_is_named_to_the_host() {
         ("{}", None),
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
-        match server.line(&line, &mut session) {
-            Reply::Cancel(id) => assert_eq!(Some(id), wanted),
-            Reply::Lines { messages, .. } => assert!(messages.is_empty() && wanted.is_none()),
-            other => panic!("a line is answered with lines, not {other:?}"),
-        }
+        let reply = server.line(&line, &mut session);
+        let nothing = matches!(&reply, Reply::Lines { messages, .. } if messages.is_empty());
+        let Reply::Cancel(id) = reply else {
+            assert!(nothing && wanted.is_none());
+            continue;
+        };
+        assert_eq!(Some(id), wanted);
     }
 }

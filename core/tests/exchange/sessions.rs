@@ -30,22 +30,16 @@ fn send(server: &mut Scripted, session: Option<&Session>, body: &Value) -> Reply
 }
 
 fn answer(reply: Reply) -> http::Response<Bytes> {
-    match reply {
-        Reply::Http(answer) => answer,
-        other => panic!("an answer, not {other:?}"),
-    }
+    let Reply::Http(answer) = reply else { panic!("an answer, not {reply:?}") };
+    answer
 }
 
 fn initialize(server: &mut Scripted, version: &str) -> (Session, Value) {
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize",
                         "params": { "protocolVersion": version, "capabilities": { "elicitation": {} } } });
-    match send(server, None, &hello) {
-        Reply::Opened(answer, session) => {
-            assert_eq!(answer.headers()["mcp-session-id"], session.id().unwrap());
-            (session, json(&answer))
-        }
-        other => panic!("a session, not {other:?}"),
-    }
+    let Reply::Opened(answer, session) = send(server, None, &hello) else { panic!("a session") };
+    assert_eq!(answer.headers()["mcp-session-id"], session.id().unwrap());
+    (session, json(&answer))
 }
 
 fn message(method: &str, params: Value) -> Value {
@@ -200,12 +194,10 @@ fn responses_and_cancellations_find_their_session() {
     let mut server = server(Abilities::ALL, &[]);
     let (session, _) = initialize(&mut server, "2025-06-18");
     let response = json!({ "jsonrpc": "2.0", "id": 7, "result": { "action": "decline" } });
-    match send(&mut server, Some(&session), &response) {
-        Reply::Answer(id, Ok(result)) => {
-            assert_eq!((id, &result["action"]), (RequestId::Number(7), &json!("decline")));
-        }
-        other => panic!("{other:?}"),
-    }
+    let Reply::Answer(id, Ok(result)) = send(&mut server, Some(&session), &response) else {
+        panic!("the client's answer")
+    };
+    assert_eq!((id, &result["action"]), (RequestId::Number(7), &json!("decline")));
     let cancelled =
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "a" } });
     assert!(matches!(send(&mut server, Some(&session), &cancelled), Reply::Cancel(RequestId::Text(_))));
