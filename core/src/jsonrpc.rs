@@ -131,6 +131,16 @@ pub enum RequestId {
 }
 
 impl RequestId {
+    /// The id as a log may show it: its beginning, in quotes, with nothing that could end a line.
+    pub fn for_log(&self) -> String {
+        let text = match self {
+            Self::Number(number) => return number.to_string(),
+            Self::Text(text) => text,
+        };
+        let cut: String = text.chars().take(64).collect();
+        format!("{cut:?}")
+    }
+
     /// The id that a JSON value stands for, if it is one.
     pub fn parse(value: &Value) -> Option<Self> {
         match value {

@@ -23,7 +23,7 @@ const ABILITIES: &[(&str, [&str; 4], &str)] = &[
         ["yes", "yes", "no", "no"],
         "`core/tests/exchange`, `native-host`",
     ),
-    ("a query ends with its request", ["yes", "yes", "yes", "yes"], "`black_box`"),
+    ("a query ends with its request", ["yes", "yes", "mostly", "mostly"], "`black_box`"),
     ("`Mcp-Session-Id`, GET, DELETE and resumption", ["no", "no", "no", "no"], "`conformance` (fixture)"),
 ];
 

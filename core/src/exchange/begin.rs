@@ -194,13 +194,13 @@ fn post(value: Value, scene: &Scene) -> Result<Post, (Failure, Option<RequestId>
                 _ => Ok(Post::One(message, handshake)),
             };
         }
-        if method == "initialize" {
-            let mismatch = MismatchError::Different(headers::PROTOCOL_VERSION);
-            return Err((Failure::Mismatch(mismatch), Some(id.clone())));
-        }
         // A version that nobody knows is told what is supported; a known one lacks its `_meta`.
         if let Some(requested) = unknown {
             return Err((Failure::Version { requested: requested.to_owned() }, Some(id.clone())));
+        }
+        if method == "initialize" {
+            let mismatch = MismatchError::Different(headers::PROTOCOL_VERSION);
+            return Err((Failure::Mismatch(mismatch), Some(id.clone())));
         }
     }
     let era = stateless_era(params)

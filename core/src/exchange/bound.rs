@@ -15,7 +15,8 @@ use thiserror::Error;
 
 use super::admit::{Admitted, Purpose};
 use super::cancellation::cancellation;
-use super::service::Service;
+use super::principal::principal;
+use super::service::{Service, sealing_secrets};
 use crate::clickhouse::{
     Exception, FORMAT_SETTINGS, Outcome, Parameter, Protocol, QueryEvent, QueryRequest, RowLimits, Setting,
     Statement,
@@ -24,8 +25,11 @@ use crate::completion::COMPLETE;
 use crate::config::Config;
 use crate::env::Env;
 use crate::identity::Access;
+use crate::jose::base64url;
+use crate::jose::derive::derive;
 use crate::jsonrpc::{Params, RequestId};
 use crate::resource::READ;
+use crate::secret::Secret;
 use crate::sql::{self, ReadOnlySql, Rules, WritableSql};
 use crate::tool::{
     Call, Learned, Plan, Question, catalogue, check_writing, inspected, inspection, is_time_zone, learn, told,
@@ -148,6 +152,16 @@ impl Bound {
     /// The operator's configuration.
     pub fn config(&self) -> &Config {
         &self.service.config
+    }
+
+    /// What a guest seals its questions to the caller with: made of the operator's secrets for this caller alone, so that
+    /// any replica's guest goes on with them, and none with somebody else's.
+    pub fn sealing_secrets(&self) -> Vec<Secret<String>> {
+        let Some(who) = principal(&self.service.config, &self.access) else { return Vec::new() };
+        let info = format!("housekey guest v1 {}", base64url::encode(who.as_bytes()));
+        let secrets = sealing_secrets(&self.service.config).unwrap_or_default().iter();
+        let made = secrets.filter_map(|secret| derive(secret.expose().as_bytes(), &info).ok());
+        made.map(|key| Secret::from(base64url::encode(key.expose()))).collect()
     }
 
     /// Plans a guest's query as the caller's own.

@@ -190,16 +190,20 @@ fn field(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-/// A digest that does not depend on the order in which a client writes members.
+/// A digest that does not depend on the order in which a client writes members, and on everything else: with the number of
+/// its parts, where a value ends is told as well as where it begins.
 fn canonical(hash: &mut Sha256, value: &Value) {
+    let count = |parts: usize| u64::try_from(parts).unwrap_or(u64::MAX).to_be_bytes();
     match value {
         Value::Array(elements) => {
             field(hash, b"[");
+            field(hash, &count(elements.len()));
             elements.iter().for_each(|element| canonical(hash, element));
             field(hash, b"]");
         }
         Value::Object(members) => {
             field(hash, b"{");
+            field(hash, &count(members.len()));
             for (name, member) in members.iter().collect::<BTreeMap<_, _>>() {
                 field(hash, name.as_bytes());
                 canonical(hash, member);
@@ -211,5 +215,33 @@ fn canonical(hash: &mut Sha256, value: &Value) {
             field(hash, b"\"");
             field(hash, text.as_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_that_differ_have_digests_that_differ() {
+        let digest = |value: &Value| {
+            let mut hash = Sha256::new();
+            canonical(&mut hash, value);
+            hash.finalize().to_vec()
+        };
+        for (one, other) in [
+            (json!({ "m": { "a": 1, "n": 2 } }), json!({ "m": { "a": 1 }, "n": 2 })),
+            (json!([[1], 2]), json!([[1, 2]])),
+            (json!([[]]), json!([[], []])),
+            (json!(["a", "b"]), json!(["ab"])),
+            (json!({ "a": "[" }), json!({ "a": [] })),
+            (json!("1"), json!(1)),
+            (json!(null), json!("null")),
+        ] {
+            assert_ne!(digest(&one), digest(&other), "{one} {other}");
+        }
+        assert_eq!(digest(&json!({ "a": 1, "b": [2] })), digest(&json!({ "b": [2], "a": 1 })));
     }
 }

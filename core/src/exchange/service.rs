@@ -14,6 +14,7 @@ use crate::mcp::{Capabilities, News};
 use crate::oauth::{Endpoint, Server, ServerError};
 use crate::prompt::Prompts;
 use crate::resource::Resources;
+use crate::secret::Secret;
 use crate::tool::{Table, catalogue};
 use crate::transport::guard::{Guard, is_loopback};
 
@@ -203,11 +204,6 @@ impl Service {
         }
     }
 
-    /// Whether clients may keep streams open here, and so hear of changes over HTTP.
-    pub fn has_streams(&self) -> bool {
-        self.streams
-    }
-
     /// The caller of a line-based stream, from the configured token.
     pub fn open_session(&self, env: &mut Env<'_>) -> Result<Session, StartError> {
         if let Some(everybody) = &self.anonymous {
@@ -224,11 +220,15 @@ impl Service {
 
 /// What seals the state that clients carry: the operator's secret for that, else one that replicas share anyway.
 fn sealing(config: &Config) -> Result<Option<SealingKeys>, SealingKeyError> {
+    sealing_secrets(config).map(|secrets| SealingKeys::new(secrets, PURPOSE)).transpose()
+}
+
+/// The secrets from which the keys for state derive.
+pub(super) fn sealing_secrets(config: &Config) -> Option<&[Secret<String>]> {
     let facade = config.server.oauth.as_ref().and_then(|oauth| oauth.facade.as_ref());
     let signing = facade.map_or([].as_slice(), |facade| facade.secrets.as_slice());
     let secrets = [config.server.sealing_secret.as_slice(), signing, &config.server.jwe.jwe_secret_key];
-    let secrets = secrets.into_iter().find(|secrets| !secrets.is_empty());
-    secrets.map(|secrets| SealingKeys::new(secrets, PURPOSE)).transpose()
+    secrets.into_iter().find(|secrets| !secrets.is_empty())
 }
 
 /// Which names and origins a configuration lets in on a host.

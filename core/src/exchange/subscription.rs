@@ -16,7 +16,6 @@ use super::failure::Failure;
 use super::principal::principal;
 use super::service::Service;
 use super::watch::Watch;
-use crate::env::Env;
 use crate::facts::AccessKey;
 use crate::identity::Caller;
 use crate::jsonrpc::{self, Params, RequestId};
@@ -174,11 +173,6 @@ impl Subscription {
     /// What looks for other tools, where rules make them and they were asked for.
     pub fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
-    }
-
-    /// Whether its time is over.
-    pub fn is_over(&self, env: &Env<'_>) -> bool {
-        self.caller.expires.is_some_and(|expires| env.now > expires)
     }
 
     /// The last messages when the server ends it: the result, and on a stream that others share that it is cancelled, too.

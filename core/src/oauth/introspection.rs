@@ -21,6 +21,8 @@ use crate::time::UnixTime;
 
 /// How long an answer is remembered: a token that is revoked works no longer than this.
 const LIVES: Duration = Duration::from_secs(60);
+/// How long a stream of a token without an end lives.
+const LONGEST_STREAM: Duration = Duration::from_secs(3600);
 /// Bytes that a token may have to be asked about.
 const LONGEST: usize = 4096;
 
@@ -63,8 +65,9 @@ fn accept(
         return Err(TokenRefusal::Inactive.into());
     }
     let seconds = |name: &str| claims.get(name).and_then(Value::as_u64);
-    let expires = seconds("exp").map(UnixTime::from_seconds);
-    if expires.is_some_and(|expires| expires <= now) {
+    // Streams end with their tokens, so a token whose end nobody tells is taken to have one.
+    let expires = seconds("exp").map_or_else(|| now.after(LONGEST_STREAM), UnixTime::from_seconds);
+    if expires <= now {
         return Err(TokenRefusal::Expired.into());
     }
     if seconds("nbf").is_some_and(|start| start > now.seconds()) {
@@ -92,7 +95,7 @@ fn accept(
         return Err(TokenRefusal::Audience.into());
     }
     claims.remove("active");
-    Ok(Person { claims, expires })
+    Ok(Person { claims, expires: Some(expires) })
 }
 
 /// A client's id and secret as `Authorization` has them (RFC 6749 section 2.3.1: each form-encoded first).

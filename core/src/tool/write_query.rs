@@ -73,7 +73,12 @@ impl Inquiry for WriteQuery {
     fn begin(&self, _: &mut Env<'_>, call: &Call) -> Turn {
         match statement(call) {
             Ok((_, Statement::Writable(sql))) if sql.is_destructive() && call.client.forms => {
-                Turn::AskUser(Questions::one(CONFIRM, confirmation(sql.text())), Value::Null)
+                let question = confirmation(
+                    sql.text(),
+                    call.arguments.get("parameters"),
+                    call.arguments.get("settings"),
+                );
+                Turn::AskUser(Questions::one(CONFIRM, question), Value::Null)
             }
             // What is wrong with the statement is said where it is asked.
             Ok(_) | Err(_) => Turn::Ask(Value::Null),
@@ -122,13 +127,17 @@ fn statement(call: &Call) -> Result<(Asked<'_>, Statement), CallResult> {
     Ok((asked, statement))
 }
 
-/// The question whether to run a statement. It shows the statement, cut if it is long: nobody reads more.
-fn confirmation(sql: &str) -> ServerRequest {
-    let shown: String = sql.chars().take(MOST_SHOWN).collect();
-    let more = if shown.len() < sql.len() { " … (cut)" } else { "" };
-    let message = format!(
-        "This statement takes something away from ClickHouse, which cannot be undone. Run it?\n\n{shown}{more}"
+/// The question whether to run a statement. It shows the statement and what it is given, for a table may be a parameter.
+fn confirmation(sql: &str, parameters: Option<&Value>, settings: Option<&Value>) -> ServerRequest {
+    let mut message = format!(
+        "This statement takes something away from ClickHouse, which cannot be undone. Run it?\n\n{}",
+        both_ends(sql)
     );
+    for (word, given) in [("with the parameters", parameters), ("with the settings", settings)] {
+        if let Some(given) = given.filter(|given| !given.as_object().is_some_and(serde_json::Map::is_empty)) {
+            message.push_str(&format!("\n\n{word} {}", both_ends(&given.to_string())));
+        }
+    }
     let schema = json!({
         "type": "object",
         "properties": {
@@ -139,8 +148,46 @@ fn confirmation(sql: &str) -> ServerRequest {
     ServerRequest::form(&message, schema)
 }
 
+/// A text, or both its ends if it is long: nobody reads more, and what a statement does may stand behind a long comment.
+fn both_ends(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= MOST_SHOWN {
+        return text.to_owned();
+    }
+    let half = MOST_SHOWN / 2;
+    let (head, tail) = (text.chars().take(half), text.chars().skip(length - half));
+    let left_out = length - 2 * half;
+    format!(
+        "{} … ({left_out} characters are not shown) … {}",
+        head.collect::<String>(),
+        tail.collect::<String>()
+    )
+}
+
 /// What altinity-mcp answers when there is no result.
 fn done() -> CallResult {
     let status = Column { name: "status".into(), type_name: "String".into() };
     table(&[status], &Lines::from(r#"["OK"]"#.to_owned()), None, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_sees_what_will_run() {
+        let shown = |sql: &str, parameters: Option<&Value>| {
+            confirmation(sql, parameters, None).to_json()["params"]["message"].as_str().unwrap().to_owned()
+        };
+        let given = json!({ "t": "payroll" });
+        assert!(shown("TRUNCATE TABLE {t:Identifier}", Some(&given)).contains("payroll"));
+        assert!(!shown("TRUNCATE TABLE t", Some(&json!({}))).contains("with the parameters"));
+        let long = format!("ALTER TABLE t /* {} */ DELETE WHERE 1", "nothing to see ".repeat(400));
+        let text = shown(&long, None);
+        assert!(text.contains("ALTER TABLE t /*") && text.ends_with("*/ DELETE WHERE 1"), "{text}");
+        assert!(
+            text.contains("characters are not shown") && text.chars().count() < MOST_SHOWN + 300,
+            "{text}"
+        );
+    }
 }

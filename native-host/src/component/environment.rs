@@ -30,11 +30,17 @@ pub fn edge_environment(config: &Config) -> Vec<(String, String)> {
 
 /// The environment of a guest that queries through this host, for one caller: what shapes answers, and the caller's
 /// own limits as if they were the operator's. Nothing in it opens a door, names a server or names a person.
-pub(super) fn hosted_environment(config: &Config, access: &Access) -> Vec<(String, String)> {
+///
+/// `sealing` are secrets that are this caller's alone.
+pub(super) fn hosted_environment(
+    config: &Config,
+    access: &Access,
+    sealing: &[Secret<String>],
+) -> Vec<(String, String)> {
     let Config { clickhouse, server, logging: Logging { level }, generation: _ } = config;
     let document = json!({
         "clickhouse": bound_clickhouse_section(clickhouse, access),
-        "server": bound_server_section(server),
+        "server": bound_server_section(server, sealing),
         "logging": { "level": level_name(*level) },
     });
     vec![("HOUSEKEY_CONFIG".to_owned(), document.to_string())]
@@ -79,7 +85,7 @@ fn bound_clickhouse_section(clickhouse: &ClickHouse, access: &Access) -> Value {
     })
 }
 
-fn bound_server_section(server: &Server) -> Value {
+fn bound_server_section(server: &Server, sealing: &[Secret<String>]) -> Value {
     let Server {
         transport: Transport::Stdio | Transport::Http,
         address: _,
@@ -93,6 +99,7 @@ fn bound_server_section(server: &Server) -> Value {
         tools,
         blocked_query_clauses,
         tool_timeouts,
+        // The operator's own stays with the host.
         sealing_secret: _,
         jwe,
         oauth,
@@ -112,6 +119,7 @@ fn bound_server_section(server: &Server) -> Value {
         "tool_timeouts": map(tool_timeouts),
         // Whether callers are asked who they are decides who may keep an answer. The keys stay with the host.
         "jwe": { "enabled": jwe.enabled || oauth.is_some() },
+        "sealing_secret": secrets(sealing),
         "openapi": { "enabled": openapi.enabled, "tls": openapi.tls },
         "max_body_bytes": max_body_bytes,
     })

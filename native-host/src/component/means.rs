@@ -31,7 +31,7 @@ impl Means {
 
     /// For the build that queries through this host, for this caller.
     pub(crate) fn lent(native: Native, bound: Bound) -> Self {
-        let environment = hosted_environment(bound.config(), bound.access()).into();
+        let environment = hosted_environment(bound.config(), bound.access(), &bound.sealing_secrets()).into();
         Self { environment, way: Way::Lender(Box::new(Lender::new(native, bound))) }
     }
 }

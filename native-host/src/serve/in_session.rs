@@ -189,7 +189,7 @@ impl Resumable {
     ) -> Response<Body> {
         self.touch();
         let Some(id) = request_of(&step).cloned() else {
-            let (_, replay) = (0, Arc::new(Replay::new(0)));
+            let replay = Arc::new(Replay::new(0));
             let client = Client { outbox: &Outbox::Replay(replay), waiting: None, talk: None };
             return match drive(&self.native, step, &client).await {
                 Reply::Cancel(id) => {
@@ -281,7 +281,7 @@ impl Resumable {
             let is_meant = *lock(waiting) == *id;
             if is_meant {
                 handle.abort();
-                info!(request = %id, "cancelled by the client");
+                info!(request = id.for_log(), "cancelled by the client");
             }
             !is_meant
         });

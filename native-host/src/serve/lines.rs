@@ -189,9 +189,9 @@ impl Lines {
             !is_meant
         });
         if found {
-            info!(request = %id, "cancelled by the client");
+            info!(request = id.for_log(), "cancelled by the client");
         } else {
-            debug!(request = %id, "cancelled too late, or never begun");
+            debug!(request = id.for_log(), "cancelled too late, or never begun");
         }
     }
 

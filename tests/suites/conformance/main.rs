@@ -36,6 +36,11 @@ fn main() -> ExitCode {
         trials.push(harness::trial(matrix("questions"), Verdict::Run, move || matrix::questions(host)));
         trials.push(harness::trial(matrix("refusals"), Verdict::Run, move || matrix::refusals(host)));
     }
+    // The component that queries through its host seals with what that makes for each caller.
+    for host in [Host::NativeTcp, Host::LentComponent] {
+        let name = format!("{host}::questions");
+        trials.push(harness::trial(name, Verdict::Run, move || matrix::questions(host)));
+    }
     trials.extend(pairs.map(|(subject, set)| {
         let name = format!("{subject}::{}", set.revision);
         harness::trial(name, Verdict::Run, move || hold(subject, set))

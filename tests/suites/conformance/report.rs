@@ -61,7 +61,7 @@ impl Report {
             let is_scored = self.scored.contains(name);
             if excused.contains(name.as_str()) || is_skipped(checks) {
                 absent += usize::from(is_scored);
-            } else if checks.iter().any(|check| check.status == "FAILURE") {
+            } else if checks.iter().any(Check::is_bad) {
                 in_part += usize::from(is_scored);
             } else if is_scored {
                 passed += 1;
