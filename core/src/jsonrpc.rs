@@ -308,6 +308,14 @@ mod tests {
     }
 
     #[test]
+    fn an_id_stays_on_its_line_of_the_log() {
+        assert_eq!(RequestId::Number(-7).for_log(), "-7");
+        let forged = RequestId::Text("x\n2026-11-29T00:00:00Z INFO housekey: all is well".into());
+        assert!(!forged.for_log().contains('\n'), "{}", forged.for_log());
+        assert!(RequestId::Text("a".repeat(1 << 20)).for_log().len() < 100);
+    }
+
+    #[test]
     fn doubled_members_are_refused_and_all_else_is_read_as_it_is() {
         for text in
             [r#"{"id":1,"id":2}"#, r#"{"params":{"name":"a","name":"b"}}"#, r#"[{"a":[{"b":1,"b":1}]}]"#]

@@ -13,6 +13,8 @@ use tokio::time::timeout;
 use crate::host::Native;
 use crate::serve::Replay;
 
+/// Questions that one client may leave open. Each holds on to the call that asked it, and nobody answers more at once.
+const MOST_OPEN: usize = 32;
 /// How long a person may think.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -73,6 +75,9 @@ impl Talk {
         waiting: AwaitAnswer,
         outbox: &Outbox,
     ) -> Step {
+        if self.lock().len().saturating_add(questions.len()) > MOST_OPEN {
+            return native.step(|env| waiting.decline(env));
+        }
         let mut open = Open { talk: self, outbox, asked: Vec::new() };
         let mut receivers = Vec::with_capacity(questions.len());
         for question in questions {

@@ -4,8 +4,8 @@
 //! The state comes back from a stranger, so nothing in it counts before it has been opened: it is bound to who asked, to
 //! the method, to a digest of everything that the request said, and to ten minutes.
 //!
-//! Deliberately absent: single use. A state that is brought twice lets the same call happen twice, which its client could
-//! have by asking twice.
+//! Deliberately absent: single use. For ten minutes a client can repeat what its person has said yes to, and turn a no into a
+//! yes; but one that would do so could have made up the answer in the first place.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
