@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::principal::principal;
 use super::running::{Next, Running, Scene, Shape, Surface};
 use super::service::Service;
 use super::session::{Session, Told};
 use super::step::Step;
 use crate::env::Env;
 use crate::identity::Caller;
+use crate::jose::base64url;
 use crate::jsonrpc::{Params, RequestId};
 use crate::mcp::{CallResult, ClientAbilities};
 use crate::time::UnixTime;
@@ -63,6 +65,13 @@ impl Watch {
         let ttl = Duration::from_secs(self.service.config.server.tools.ttl);
         let due = known.map_or_else(|| env.now.after(ttl), |known| known.expires());
         due.max(env.now.after(Duration::from_secs(1)))
+    }
+
+    /// Whose tools these are: looks of equal keys give the same, so a host lets them take turns, and the first one's answer
+    /// serves the others.
+    pub fn key(&self) -> Option<String> {
+        let who = principal(&self.service.config, &self.caller.access)?;
+        Some(format!("tools of {}", base64url::encode(who.as_bytes())))
     }
 
     /// Looks. The reply has the notification, or no message.

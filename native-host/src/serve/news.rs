@@ -79,6 +79,11 @@ pub(super) async fn listen(native: &Native, subscription: &Subscription, outbox:
 }
 
 async fn look(native: &Native, watch: &Watch, outbox: &Outbox) {
+    // All who listen as one person wake at the same moment.
+    let _turn = match watch.key() {
+        Some(key) => Some(native.fetcher().turn(&key).await),
+        None => None,
+    };
     let step = native.step(|env| watch.look(env));
     let client = Client { outbox, waiting: None, talk: None };
     if let Reply::Lines { messages, .. } = drive(native, step, &client).await {
