@@ -31,7 +31,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 /// The component must stay small enough for an edge host to load it often.
-const LARGEST_COMPONENT: u64 = 5 << 19;
+const LARGEST_COMPONENT: u64 = 3 << 20;
 
 fn tree(target: &str) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
