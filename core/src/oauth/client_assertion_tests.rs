@@ -1,17 +1,16 @@
 //! Who is let in as a client, and who only says so.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Host, Sources, load};
+use crate::config::Host;
 use crate::facts::Facts;
 use crate::fetch::{Document, NamedBy};
 use crate::jose::jwt::Algorithm;
 use crate::jose::test_provider::{jwks, sign, sign_as};
 use crate::oauth::client::Kind;
+use crate::oauth::sample;
 use crate::oauth::upstream::Lack;
 use crate::time::UnixTime;
 
@@ -20,18 +19,7 @@ const ID: &str = "https://client.example/c.json";
 const TOKEN_ENDPOINT: &str = "https://mcp.example.com/oauth/token";
 
 fn server() -> Server {
-    let variables = [
-        ("MCP_TRANSPORT", "http"),
-        ("MCP_OAUTH_ENABLED", "true"),
-        ("MCP_OAUTH_MODE", "gating"),
-        ("MCP_OAUTH_ISSUER", "https://idp.example.com"),
-        ("MCP_OAUTH_CLIENT_ID", "housekey"),
-        ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
-    ];
-    let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let sources = Sources { document: None, environment, flags: Vec::new() };
-    let config = load(Host::Native, &sources, &|_| Err(String::new())).unwrap().config;
-    Server::new(&Arc::new(config), Host::Native).unwrap().unwrap()
+    sample::server(Host::Native, &[]).unwrap()
 }
 
 fn client(authentication: Authentication) -> Client {

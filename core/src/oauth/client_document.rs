@@ -85,30 +85,17 @@ pub(super) fn read(document: &Document, facade: &Facade, id: &str, host: &str) -
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::config::{Host, Sources, load};
+    use crate::config::Host;
     use crate::facts::Facts;
+    use crate::oauth::sample;
     use crate::oauth::upstream::Lack;
     use crate::time::UnixTime;
 
     const ID: &str = "https://client.example/c.json";
 
     fn found(host: Host, hosts: &str) -> Result<Client, ClientError> {
-        let variables = [
-            ("MCP_TRANSPORT", "http"),
-            ("MCP_OAUTH_ENABLED", "true"),
-            ("MCP_OAUTH_MODE", "gating"),
-            ("MCP_OAUTH_ISSUER", "https://idp.example.com"),
-            ("MCP_OAUTH_CLIENT_ID", "housekey"),
-            ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
-            ("MCP_OAUTH_CLIENT_DOCUMENT_HOSTS", hosts),
-        ];
-        let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let sources = Sources { document: None, environment, flags: Vec::new() };
-        let config = load(Host::Native, &sources, &|_| Err(String::new())).unwrap().config;
-        let server = Server::new(&Arc::new(config), host).unwrap().unwrap();
+        let server = sample::server(host, &[("MCP_OAUTH_CLIENT_DOCUMENT_HOSTS", hosts)]).unwrap();
         let facts = Facts::default();
         let env = Env { now: UnixTime::from_seconds(0), rng: &mut rand::rng(), facts: &facts };
         let (facade, _) = server.facade().unwrap();

@@ -11,26 +11,13 @@ use super::client_metadata::ClientMetadata;
 use super::client_url;
 use super::form::Form;
 use super::redirect_uri::{self, Reach};
+use super::sample;
 use crate::config::oauth::Facade;
-use crate::config::{self, Host, Sources};
 use crate::fetch::Document;
 
 const ID: &str = "https://client.example/c.json";
 
-static FACADE: LazyLock<Option<Facade>> = LazyLock::new(|| {
-    let variables = [
-        ("MCP_TRANSPORT", "http"),
-        ("MCP_OAUTH_ENABLED", "true"),
-        ("MCP_OAUTH_MODE", "gating"),
-        ("MCP_OAUTH_ISSUER", "https://idp.example.com"),
-        ("MCP_OAUTH_CLIENT_ID", "housekey"),
-        ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
-    ];
-    let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let sources = Sources { document: None, environment, flags: Vec::new() };
-    let loaded = config::load(Host::Native, &sources, &|_| Err(String::new())).ok()?;
-    loaded.config.server.oauth?.facade
-});
+static FACADE: LazyLock<Option<Facade>> = LazyLock::new(|| sample::config(&[])?.server.oauth?.facade);
 
 /// Reads `input` as parameters, as client metadata, as a client's document, as a redirect URI and as the URL of a document.
 /// Nothing may panic, and what is let through leads where it says.

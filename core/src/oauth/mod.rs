@@ -48,6 +48,7 @@ mod refresh;
 mod register;
 mod remembered;
 mod response;
+mod sample;
 mod server;
 mod site;
 mod token;

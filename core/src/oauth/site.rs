@@ -198,23 +198,7 @@ fn reached(config: &Config, head: &Parts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Host, Sources, load};
-
-    fn config(more: &[(&str, &str)]) -> Config {
-        let base = [
-            ("MCP_TRANSPORT", "http"),
-            ("MCP_OAUTH_ENABLED", "true"),
-            ("MCP_OAUTH_MODE", "gating"),
-            ("MCP_OAUTH_ISSUER", "https://idp.example.com"),
-            ("MCP_OAUTH_CLIENT_ID", "housekey"),
-            ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
-        ];
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment = base.iter().chain(more).map(pair).collect();
-        load(Host::Native, &Sources { environment, ..Sources::default() }, &|_| Err(String::new()))
-            .unwrap()
-            .config
-    }
+    use crate::oauth::sample;
 
     const PROXIED: [(&str, &str); 2] = [
         ("MCP_OAUTH_PUBLIC_RESOURCE_URL", "https://public.example/http"),
@@ -228,8 +212,8 @@ mod tests {
 
     #[test]
     fn paths_are_endpoints_in_all_forms_that_clients_try() {
-        let plain = config(&[]);
-        let proxied = config(&PROXIED);
+        let plain = sample::config(&[]).unwrap();
+        let proxied = sample::config(&PROXIED).unwrap();
         let metadata = |place: &str| Some(Endpoint::ResourceMetadata(place.to_owned()));
         for (config, path, endpoint) in [
             (&plain, "/.well-known/oauth-protected-resource", metadata("")),
@@ -263,7 +247,7 @@ mod tests {
                 "{path}"
             );
         }
-        let moved = config(&[("MCP_OAUTH_TOKEN_PATH", "/t"), PROXIED[0], PROXIED[1]]);
+        let moved = sample::config(&[("MCP_OAUTH_TOKEN_PATH", "/t"), PROXIED[0], PROXIED[1]]).unwrap();
         let oauth = moved.server.oauth.as_ref().unwrap();
         for path in ["/t", "/oauth/t", "/oauth/token"] {
             assert_eq!(Endpoint::parse(&moved, oauth, path), Some(Endpoint::Token), "{path}");
@@ -272,7 +256,7 @@ mod tests {
 
     #[test]
     fn urls_are_the_operators_or_those_of_the_request() {
-        let here = site(&config(&[]), "Mcp.Example.com:8080");
+        let here = site(&sample::config(&[]).unwrap(), "Mcp.Example.com:8080");
         assert_eq!(here.issuer(), "http://mcp.example.com:8080");
         assert_eq!(here.endpoint("/oauth/token"), "http://mcp.example.com:8080/oauth/token");
         assert_eq!(here.resource_at("/mcp"), "http://mcp.example.com:8080/mcp");
@@ -280,7 +264,7 @@ mod tests {
             here.resource_metadata_url("/mcp"),
             "http://mcp.example.com:8080/.well-known/oauth-protected-resource/mcp"
         );
-        let there = site(&config(&PROXIED), "evil.example");
+        let there = site(&sample::config(&PROXIED).unwrap(), "evil.example");
         assert_eq!(there.issuer(), "https://public.example/oauth");
         assert_eq!(there.endpoint("/oauth/token"), "https://public.example/oauth/token");
         assert_eq!(there.endpoint("/t"), "https://public.example/oauth/t");
@@ -293,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_resource_is_known_by_its_names() {
-        let here = site(&config(&[]), "mcp.example.com");
+        let here = site(&sample::config(&[]).unwrap(), "mcp.example.com");
         for (url, is) in [
             ("http://mcp.example.com", true),
             ("http://MCP.example.com/", true),
@@ -307,7 +291,7 @@ mod tests {
         ] {
             assert_eq!(here.is_resource(url), is, "{url}");
         }
-        let there = site(&config(&PROXIED), "evil.example");
+        let there = site(&sample::config(&PROXIED).unwrap(), "evil.example");
         assert!(
             there.is_resource("https://public.example/http/")
                 && !there.is_resource("https://public.example/mcp")

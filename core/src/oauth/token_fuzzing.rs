@@ -2,7 +2,7 @@
 //! provider say, nothing panics, every answer is JSON that nobody keeps, and nobody gets a token without a genuine code or
 //! refresh token and an identity provider that names a person.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 
 use super::access_token::RefreshToken;
 use super::artifact::{Asked, Carried, Code, Digest, Pending};
+use super::sample;
 use super::server::Server;
 use super::site::{Endpoint, Site};
 use super::visit::{Request, Turn, Visit};
-use crate::config::{Host, Sources, load};
+use crate::config::Host;
 use crate::counting::Counting;
 use crate::env::Env;
 use crate::facts::Facts;
@@ -37,27 +38,19 @@ static GATING: LazyLock<Option<Server>> = LazyLock::new(|| server("gating"));
 static FORWARD: LazyLock<Option<Server>> = LazyLock::new(|| server("forward"));
 
 fn server(mode: &str) -> Option<Server> {
-    let environment = [
-        ("MCP_TRANSPORT", "http"),
-        ("MCP_OAUTH_ENABLED", "true"),
+    let more = [
         ("MCP_OAUTH_MODE", mode),
         ("MCP_OAUTH_ISSUER", "https://idp.example"),
         ("MCP_OAUTH_JWKS", KEYS),
-        ("MCP_OAUTH_CLIENT_ID", "housekey"),
         ("MCP_OAUTH_AUTH_URL", "https://idp.example/authorize"),
         ("MCP_OAUTH_TOKEN_URL", "https://idp.example/token"),
         ("MCP_OAUTH_USERINFO_URL", "https://idp.example/userinfo"),
         ("MCP_OAUTH_UPSTREAM_OFFLINE_ACCESS", "true"),
         ("MCP_OAUTH_ALLOWED_EMAIL_DOMAINS", "example.com"),
         ("MCP_OAUTH_VALIDATE", if mode == "forward" { "true" } else { "false" }),
-        ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
         ("MCP_OAUTH_PUBLIC_RESOURCE_URL", "https://mcp.example/mcp"),
     ];
-    let environment =
-        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let sources = Sources { environment, ..Sources::default() };
-    let config = load(Host::Native, &sources, &|_| Err(String::new())).ok()?.config;
-    Server::new(&Arc::new(config), Host::Native).ok()?
+    sample::server(Host::Native, &more)
 }
 
 /// One request to the token endpoint. The input has four parts, with empty lines between: a form, the identity

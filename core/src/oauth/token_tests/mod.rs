@@ -6,7 +6,6 @@ mod identities;
 mod refreshing;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -15,12 +14,13 @@ use rand::rngs::StdRng;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::config::{Host, Sources, load};
+use crate::config::Host;
 use crate::facts::Facts;
 use crate::jose::jwt::Algorithm;
 use crate::jose::test_provider::{jwks, sign};
 use crate::oauth::access_token::{AccessToken, RefreshToken};
 use crate::oauth::artifact::{Asked, Carried, Code, Pending};
+use crate::oauth::sample;
 use crate::oauth::site::{Endpoint, Site};
 use crate::oauth::visit::{Turn, Visit};
 use crate::time::UnixTime;
@@ -91,21 +91,12 @@ pub(super) fn answer_with(id_token: &str, more: Value) -> Fetched {
 impl World {
     pub(super) fn new(more: &[(&str, &str)]) -> Self {
         let base = [
-            ("MCP_TRANSPORT", "http"),
-            ("MCP_OAUTH_ENABLED", "true"),
-            ("MCP_OAUTH_MODE", "gating"),
             ("MCP_OAUTH_ISSUER", ISSUER),
-            ("MCP_OAUTH_CLIENT_ID", "housekey"),
             ("MCP_OAUTH_CLIENT_SECRET", "upstream secret"),
-            ("MCP_OAUTH_SIGNING_SECRET", "a secret of thirty-two bytes, at least"),
             ("MCP_OAUTH_PUBLIC_RESOURCE_URL", RESOURCE),
         ];
-        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment = base.iter().chain(more).map(pair).filter(|(_, value)| !value.is_empty()).collect();
-        let sources = Sources { environment, ..Sources::default() };
-        let config = load(Host::Native, &sources, &|_| Err(String::new())).unwrap().config;
         Self {
-            server: Server::new(&Arc::new(config), Host::Native).unwrap().unwrap(),
+            server: sample::server(Host::Native, &[&base, more].concat()).unwrap(),
             facts: Facts::default(),
             now: NOW,
             rng: StdRng::seed_from_u64(7),
