@@ -18,7 +18,7 @@ use crate::host::Native;
 
 /// Messages that wait for a client that reads slowly.
 const OUTBOX: usize = 64;
-/// How long who listens has to be told that it is over.
+/// How long telling those who listen that it is over may hold up the end.
 const FAREWELL: Duration = Duration::from_millis(50);
 /// How long a client that no longer reads may hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub async fn run(
         () = shutdown.draining() => {
             // Who listens is told that it is over; what runs is not waited for.
             native.drain();
-            tokio::time::sleep(FAREWELL).await;
+            let _ = timeout(FAREWELL, native.listeners().given_back()).await;
         }
     }
     lines.stopped().await;
